@@ -1,0 +1,63 @@
+# `make up` and `make test` are all that a newcomer needs; each installs what it can and names what it cannot.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+STACK ?= local
+ARGS ?=
+.DEFAULT_GOAL := help
+.PHONY: help up down status preview test test-engine test-all bench lint format lock engine clean
+
+help:  ## Show the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "sophia-infra needs Python 3.11 or later, and $(PYTHON) is older: install it, or name another with PYTHON=...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: install it (Debian: apt-get install python3-venv)"; exit 1; }
+	@echo "Installing the locked Python packages into $(VENV) (about a minute, once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+up: $(INSTALLED)  ## Bring stack local up on the real engine: the five instances, on the emulator. ARGS="--phase 2".
+	@$(BIN)/sophia up --stack $(STACK) $(ARGS)
+
+preview: $(INSTALLED)  ## Show what `make up` would change.
+	@$(BIN)/sophia preview --stack $(STACK) $(ARGS)
+
+status: $(INSTALLED)  ## Show what runs, where, and what it costs.
+	@$(BIN)/sophia status --stack $(STACK) $(ARGS)
+
+down: $(INSTALLED)  ## Destroy stack local and stop its emulator.
+	@$(BIN)/sophia down --stack $(STACK) --yes $(ARGS)
+
+engine: $(INSTALLED)  ## Find the Pulumi engine, or build it once into the cache.
+	@$(BIN)/python -m sophia_infra.engine
+
+test: $(INSTALLED)  ## Unit, program and emulator tests; the engine tiers too where the engine is at hand.
+	@$(BIN)/python tools/run_tests.py $(ARGS)
+
+test-all: $(INSTALLED) engine  ## Every tier, the engine and the kill tests included; nothing may skip.
+	@$(BIN)/python tools/run_tests.py --all $(ARGS)
+
+bench: $(INSTALLED)  ## Measure against the speed budgets and print both.
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+lint: $(INSTALLED)  ## ruff, mypy and the layers of the house.
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(INSTALLED)  ## Format the code.
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: $(INSTALLED)  ## Resolve requirements.lock anew from pyproject.toml.
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev pyproject.toml \
+	  --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+
+clean:  ## Remove the virtual environment and caches. State of stack local (.sophia) stays: `make down` ends it.
+	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
