@@ -1,0 +1,1 @@
+"""Engine-free resource logic and the thin pulumi.dynamic adapter."""

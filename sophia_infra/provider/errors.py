@@ -1,0 +1,120 @@
+"""What can go wrong between the engine and Lambda Cloud, beyond what the API itself answers.
+
+    ProviderError
+    ├── SettingsRefused        the run is set up in a way that could hit the wrong cloud (user)
+    ├── AdoptionRefused        the instance to adopt is absent, ambiguous or of another kind (user)
+    ├── DuplicateInstances     two live machines carry one launch key (ours or outside; never guessed)
+    ├── UnrecordedInstance     a live machine of this resource is in no state and has another spec
+    ├── LaunchUncertain        no answer to a launch, and no machine with its tag was seen (network)
+    ├── CapacityExhausted      no candidate has capacity and waiting is off or used up (Lambda)
+    ├── NotReady               instances did not become ready within their deadline (Lambda)
+    ├── StillTerminating       a terminate was accepted but the machine is still listed (Lambda)
+    ├── TerminationRefused     the machine is also kept by this very update (ours)
+    ├── NameTaken              a key, filesystem or ruleset of that name exists and is another one (user)
+    └── EndpointUnusable       the inference endpoint does not answer as an OpenAI-compatible server (user)
+
+Every message is one sentence of what happened and what it costs, then one that begins with "Next:".
+API errors (`lambda_cloud.errors`) pass through unchanged.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AdoptionRefused",
+    "CapacityExhausted",
+    "DuplicateInstances",
+    "EndpointUnusable",
+    "LaunchUncertain",
+    "NameTaken",
+    "NotReady",
+    "ProviderError",
+    "SettingsRefused",
+    "StillTerminating",
+    "TerminationRefused",
+    "UnrecordedInstance",
+]
+
+
+class ProviderError(Exception):
+    """Base of the room.
+
+    Attributes:
+        next_step: what to do now, an imperative sentence.
+        fault: "user", "lambda", "network" or "ours".
+        retry: whether the same call may succeed later without a change.
+    """
+
+    fault = "user"
+    retry = False
+
+    def __init__(self, message: str, *, next_step: str) -> None:
+        self.message = message
+        self.next_step = next_step
+        super().__init__(message, next_step)
+
+    def __str__(self) -> str:
+        return f"{self.message} Next: {self.next_step}"
+
+
+class SettingsRefused(ProviderError):
+    """The endpoint, key or environment would let this run reach a cloud it is not meant for."""
+
+
+class AdoptionRefused(ProviderError):
+    """Nothing was launched: the configured instance cannot be taken into the stack."""
+
+
+class DuplicateInstances(ProviderError):
+    """Two or more live machines carry the same launch key. Nothing was launched or terminated."""
+
+    fault = "ours"
+
+
+class UnrecordedInstance(ProviderError):
+    """A crashed run left a live machine of another spec. Nothing was launched; it is still billed."""
+
+    fault = "ours"
+
+
+class LaunchUncertain(ProviderError):
+    """The launch was not answered; the next run looks for its tag before it launches."""
+
+    fault = "network"
+    retry = True
+
+
+class CapacityExhausted(ProviderError):
+    """Nothing was launched: no candidate (type, region) had capacity."""
+
+    fault = "lambda"
+    retry = True
+
+
+class NotReady(ProviderError):
+    """Instances are billed but not usable yet."""
+
+    fault = "lambda"
+    retry = True
+
+
+class StillTerminating(ProviderError):
+    """The machine stays in the state until the list no longer shows it: it may still be billed."""
+
+    fault = "lambda"
+    retry = True
+
+
+class TerminationRefused(ProviderError):
+    """The machine to end is the one that this update keeps. Nothing was terminated."""
+
+    fault = "ours"
+
+
+class NameTaken(ProviderError):
+    """A resource of that name exists with other content. It was not touched."""
+
+
+class EndpointUnusable(ProviderError):
+    """The endpoint is not reachable or does not speak the OpenAI protocol."""
+
+    retry = True

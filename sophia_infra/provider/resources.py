@@ -1,0 +1,104 @@
+"""The Pulumi resources of Lambda Cloud, typed. Each is one `pulumi.dynamic.Resource` and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import Resource
+
+from sophia_infra.provider.dynamic import (
+    FilesystemProvider,
+    FirewallRulesetProvider,
+    FleetReadyProvider,
+    InferenceEndpointProvider,
+    InstanceProvider,
+    SshKeyProvider,
+)
+
+__all__ = ["Filesystem", "FirewallRuleset", "FleetReady", "InferenceEndpoint", "Instance", "SshKey"]
+
+
+class Instance(Resource, module="lambda", name="Instance"):
+    """One machine. Properties as `provider.instance_spec`; billed from create to delete."""
+
+    instance_id: pulumi.Output[str]
+    launched_type: pulumi.Output[str]
+    launched_region: pulumi.Output[str]
+    adopted: pulumi.Output[bool]
+
+    def __init__(
+        self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        outputs = ("instance_id", "launched_type", "launched_region", "adopted", "launched_with")
+        super().__init__(InstanceProvider(), name, _with_outputs(props, outputs), opts)
+
+
+class SshKey(Resource, module="lambda", name="SshKey"):
+    """A public key in the account. Properties: `name`, `public_key`."""
+
+    name: pulumi.Output[str]
+    ssh_key_id: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(SshKeyProvider(), name, _with_outputs(props, ("ssh_key_id",)), opts)
+
+
+class Filesystem(Resource, module="lambda", name="Filesystem"):
+    """Storage in one region. Properties: `stack`, `name`, `region`."""
+
+    name: pulumi.Output[str]
+    filesystem_id: pulumi.Output[str]
+    mount_point: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        outputs = ("filesystem_id", "mount_point", "was_there_before")
+        super().__init__(FilesystemProvider(), name, _with_outputs(props, outputs), opts)
+
+
+class FirewallRuleset(Resource, module="lambda", name="FirewallRuleset"):
+    """Inbound rules of one region. Properties: `name`, `region`, `rules`."""
+
+    firewall_ruleset_id: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(
+            FirewallRulesetProvider(), name, _with_outputs(props, ("firewall_ruleset_id",)), opts
+        )
+
+
+class FleetReady(Resource, module="lambda", name="FleetReady"):
+    """Waits for the machines. Properties as `provider.fleet_ready`; outputs `machines`, `usd_per_hour`."""
+
+    machines: pulumi.Output[dict[str, Any]]
+    usd_per_hour: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(FleetReadyProvider(), name, _with_outputs(props, ("machines", "usd_per_hour")), opts)
+
+
+class InferenceEndpoint(Resource, module="lambda", name="InferenceEndpoint"):
+    """An OpenAI-compatible server. Properties as `provider.inference_endpoint`; output `models`."""
+
+    models: pulumi.Output[list[str]]
+    healthy: pulumi.Output[bool]
+
+    def __init__(
+        self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        outputs = ("models", "unpriced_models", "healthy")
+        super().__init__(InferenceEndpointProvider(), name, _with_outputs(props, outputs), opts)
+
+
+def _with_outputs(props: Mapping[str, Any], outputs: tuple[str, ...]) -> dict[str, Any]:
+    """Inputs, and an empty place for each output: the dynamic SDK shows only properties it was given."""
+    return {**{name: None for name in outputs}, **props}
