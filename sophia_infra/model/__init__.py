@@ -1,0 +1,1 @@
+"""Typed facts and configuration. Pure: no network, no engine."""
