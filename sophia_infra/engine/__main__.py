@@ -1,4 +1,7 @@
-"""`python -m sophia_infra.engine`: find the Pulumi engine or build it, and say where it is."""
+"""`python -m sophia_infra.engine`: find the Pulumi engine or build it, and say where it is.
+
+`--no-build` only looks: on PATH and in the cache.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ def main() -> int:
     """Return 0 with the engine's folder on stdout, 1 with a sentence on stderr, 130 after Ctrl-C."""
     line = _ProgressLine()
     try:
-        engine = find_engine(open_home(), progress=line.show)
+        may_build = "--no-build" not in sys.argv[1:]
+        engine = find_engine(open_home(), progress=line.show, may_build=may_build)
     except EngineError as error:
         line.end()
         print(error, file=sys.stderr)

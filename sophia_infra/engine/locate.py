@@ -58,6 +58,7 @@ def find_engine(
     home: Home,
     *,
     progress: Callable[[BuildProgress], None] | None = None,
+    may_build: bool = True,
     environ: Mapping[str, str] = os.environ,
 ) -> Engine:
     """Return an engine that fits: `pulumi` on PATH, else the cached build, else a new one (5 minutes).
@@ -66,6 +67,7 @@ def find_engine(
 
     Args:
         progress: called about once a second while something is built.
+        may_build: False: an engine that is neither on PATH nor cached is EngineMissing.
         environ: read for PATH and for `SOPHIA_ENGINE_DIR`, the root of the cache
             (default: the user's cache folder, `sophia-infra/engine`).
 
@@ -78,7 +80,7 @@ def find_engine(
     found = _engine_on_path(home, environ, notes)
     if found:
         return found
-    return _engine_of_ours(home, progress, environ, notes)
+    return _engine_of_ours(home, progress, environ, notes, may_build=may_build)
 
 
 def cache_root(environ: Mapping[str, str] = os.environ) -> Path:
@@ -123,6 +125,8 @@ def _engine_of_ours(
     progress: Callable[[BuildProgress], None] | None,
     environ: Mapping[str, str],
     notes: list[str],
+    *,
+    may_build: bool,
 ) -> Engine:
     sources = _find_sources(home)
     root = cache_root(environ)
@@ -142,6 +146,8 @@ def _engine_of_ours(
     target = root / f"{sources_key}-{_hash_toolchain(go)}"
     if is_complete(target):
         return _cached(target, notes)
+    if not may_build:
+        raise _missing(notes, "none was built before", next_step="`make engine` builds it once.")
     built = build_engine(sources, target, go=go, progress=progress, environ=environ)
     engine = _cached(target, notes)
     return Engine(engine.directory, engine.version, "built" if built else "cache", engine.notes)
@@ -159,10 +165,10 @@ def _cached(target: Path, notes: list[str]) -> Engine:
     return Engine(target, str(manifest["version"]), "cache", tuple(notes))
 
 
-def _missing(notes: list[str], why: str) -> EngineMissing:
+def _missing(notes: list[str], why: str, next_step: str = _TWO_WAYS_OUT) -> EngineMissing:
     kind = EngineTooOld if notes else EngineMissing
     seen = f" {' '.join(notes)}" if notes else ""
-    return kind(f"There is no Pulumi engine here, and {why}.{seen}", next_step=_TWO_WAYS_OUT)
+    return kind(f"There is no Pulumi engine here, and {why}.{seen}", next_step=next_step)
 
 
 def _hash_sources(sources: Path) -> str:

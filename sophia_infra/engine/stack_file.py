@@ -21,7 +21,13 @@ from typing import Literal
 import yaml
 
 from sophia_infra.engine.errors import ConfigRefused
-from sophia_infra.engine.home import LOCAL_STACK, PROJECT_FILE, Home, write_private_file
+from sophia_infra.engine.home import (
+    LOCAL_STACK,
+    PROJECT_FILE,
+    Home,
+    make_private_folder,
+    write_private_file,
+)
 
 PHASES = (1, 2, 3)
 PHASE_KEY = "sophia:phase"
@@ -82,6 +88,24 @@ def prepare_stack(stack: str, home: Home, *, phase: int | None = None) -> Prepar
     else:
         source = "file" if file_phase is not None else "default"
     return PreparedStack(stack, copy, effective or PHASES[0], source)
+
+
+def at_phase(stack: PreparedStack, home: Home, phase: int) -> PreparedStack:
+    """Return `stack` as it would be in another phase, for a preview: nothing is remembered, no file changes.
+
+    Args:
+        phase: 1 to 3; read from a copy under `home.stacks`.
+
+    Raises:
+        ConfigRefused: the phase is not 1 to 3.
+    """
+    if phase not in PHASES:
+        raise _refused(stack.name, f"Phase {phase} does not exist.", "Choose 1, 2 or 3.")
+    folder = home.stacks / "preview"
+    make_private_folder(folder)
+    copy = folder / stack.config_file.name
+    write_private_file(copy, _edited(stack.config_file.read_text(encoding="utf-8"), phase, None))
+    return PreparedStack(stack.name, copy, phase, "request")
 
 
 def _prepare_tracked(stack: str, tracked: Path, phase: int | None, file_phase: int | None) -> PreparedStack:
