@@ -1,0 +1,11 @@
+"""Who the emulated account is: fixed ids, the same in every run."""
+
+from __future__ import annotations
+
+__all__ = ["ACCOUNT_ID", "API_KEY_ID", "USER_EMAIL", "USER_ID", "WORKSPACE_ID"]
+
+ACCOUNT_ID = "a0000000000000000000000000000001"
+API_KEY_ID = "b0000000000000000000000000000002"
+USER_ID = "c0000000000000000000000000000003"
+WORKSPACE_ID = "d0000000000000000000000000000004"
+USER_EMAIL = "emulator@example.com"

@@ -1,0 +1,1 @@
+"""HTTP over the account: routing, parsing, checking, serialising. Decides nothing about the account."""
