@@ -5,6 +5,7 @@
     ├── AdoptionRefused        the instance to adopt is absent, ambiguous or of another kind (user)
     ├── DuplicateInstances     two live machines carry one launch key (ours or outside; never guessed)
     ├── UnrecordedInstance     a live machine of this resource is in no state and has another spec
+    ├── JournalUnwritable      what is about to be made cannot be noted, so it is not made (user)
     ├── LaunchUncertain        no answer to a launch, and no machine with its tag was seen (network)
     ├── CapacityExhausted      no candidate has capacity and waiting is off or used up (Lambda)
     ├── NotReady               instances did not become ready within their deadline (Lambda)
@@ -24,6 +25,7 @@ __all__ = [
     "CapacityExhausted",
     "DuplicateInstances",
     "EndpointUnusable",
+    "JournalUnwritable",
     "LaunchUncertain",
     "NameTaken",
     "NotReady",
@@ -74,6 +76,12 @@ class UnrecordedInstance(ProviderError):
     """A crashed run left a live machine of another spec. Nothing was launched; it is still billed."""
 
     fault = "ours"
+
+
+class JournalUnwritable(ProviderError):
+    """The note that a crash would need could not be written. Nothing was launched or made."""
+
+    retry = True
 
 
 class LaunchUncertain(ProviderError):

@@ -7,6 +7,7 @@ from typing import Any
 
 from sophia_infra.lambda_cloud import FirewallRule
 from sophia_infra.provider.in_use import delete_when_free
+from sophia_infra.provider.keeping import stays
 from sophia_infra.provider.outcome import Checked, Created, Diff, Found, Props, same
 from sophia_infra.provider.session import Session
 
@@ -26,11 +27,14 @@ class FirewallRulesetKind:
     def check(self, _olds: Mapping[str, Any], news: Props) -> Checked:
         return Checked(news, tuple((name, "is missing") for name in ("name", "region") if not news.get(name)))
 
-    def diff(self, _resource_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Diff:
+    def diff(self, resource_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Diff:
         changed = tuple(
             name for name in ("name", "region", "rules") if not same(olds.get(name), news.get(name))
         )
-        return Diff(changes=changed, replaces=tuple(name for name in changed if name == "region"))
+        replaces = tuple(name for name in changed if name == "region")
+        if not replaces:
+            self._session.memory.keep(resource_id, str(news["name"]))
+        return Diff(changes=changed, replaces=replaces)
 
     def create(self, news: Props) -> Created:
         rules = _rules(news)
@@ -41,6 +45,7 @@ class FirewallRulesetKind:
         elif list(found.rules) != rules:
             found = self._session.client.update_firewall_ruleset(found.id, rules=rules)
         self._session.firewall_rulesets.make_stale()
+        self._session.memory.hand_out(found.id)
         return Created(found.id, {**news, "firewall_ruleset_id": found.id})
 
     def read(self, resource_id: str, props: Props) -> Found:
@@ -62,7 +67,9 @@ class FirewallRulesetKind:
         self._session.firewall_rulesets.make_stale()
         return {**news, "firewall_ruleset_id": olds.get("firewall_ruleset_id", resource_id)}
 
-    def delete(self, resource_id: str, _props: Mapping[str, Any]) -> None:
+    def delete(self, resource_id: str, props: Mapping[str, Any]) -> None:
+        if stays(self._session, resource_id, f"firewall ruleset {props.get('name', resource_id)}"):
+            return
         delete_when_free(self._session, lambda: self._session.client.delete_firewall_ruleset(resource_id))
         self._session.firewall_rulesets.make_stale()
 

@@ -57,6 +57,7 @@ class FleetReadyKind:
         wanted: dict[str, str] = dict(news["instances"])
         started_s = self._session.clock.now()
         unhealthy_since_s: dict[str, float] = {}
+        listed_at_s: dict[str, float] = {}
         answered: set[str] = set()
         said = ""
         while True:
@@ -67,6 +68,8 @@ class FleetReadyKind:
             open_names, hopeless = [], []
             for name, instance_id in wanted.items():
                 row = listed.get(instance_id)
+                if row is not None:
+                    listed_at_s[name] = now_s
                 if row is not None and self._is_ready(row, news, answered):
                     continue
                 open_names.append(name)
@@ -77,6 +80,7 @@ class FleetReadyKind:
                 if (
                     (row is not None and row.status in _GONE_STATUSES)
                     or now_s - since_s > UNHEALTHY_GRACE_S
+                    or now_s - listed_at_s.get(name, started_s) > self._session.waits.list_lag_s
                     or waited_s > minutes * 60
                 ):
                     hopeless.append((name, row))
@@ -148,6 +152,6 @@ def _not_ready(hopeless: list[tuple[str, Instance | None]], waited_s: float) -> 
         lines.append(f"{name} ({row.id}) is {row.status}")
     return NotReady(
         f"Not ready after {waited_s / 60:.0f} min: {'; '.join(lines)}. They cost ${cost}/h until terminated.",
-        next_step="run `sophia up` again to wait longer; an unhealthy machine seldom recovers: raise its "
-        "`generation` to replace it.",
+        next_step="run `sophia up` again to wait longer, with `--refresh` to replace what is gone; an "
+        "unhealthy machine seldom recovers: raise its `generation` to replace it.",
     )

@@ -11,7 +11,9 @@ __all__ = ["delete_when_free"]
 
 
 def delete_when_free(session: Session, delete: Callable[[], object]) -> None:
-    """Call `delete` until it is done or the thing is gone; a terminating machine holds what it used (facts 1.6).
+    """Call `delete` until it is done or the thing is gone.
+
+    A terminating machine holds what it used (facts 1.6).
 
     Raises:
         InUse: still held after `waits.in_use_s` (900 s by default).

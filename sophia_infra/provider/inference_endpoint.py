@@ -35,7 +35,7 @@ class InferenceEndpointKind:
         """Every kind is made with the session; this one speaks to its own server only."""
 
     def check(self, _olds: Mapping[str, Any], news: Props) -> Checked:
-        host = urlsplit(str(news.get("base_url", ""))).hostname
+        host = _host(str(news.get("base_url", "")))
         if host in _ENDED_HOSTS:
             return Checked(
                 news,
@@ -96,10 +96,17 @@ class InferenceEndpointKind:
         }
 
 
+def _host(url: str) -> str | None:
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".") or None
+    except ValueError:
+        return None
+
+
 def _models(url: str, headers: Mapping[str, str]) -> list[str]:
     try:
         answer = requests.get(url, headers=dict(headers), timeout=_TIMEOUT_S, allow_redirects=False)
-    except requests.RequestException as error:
+    except (requests.RequestException, UnicodeError) as error:
         raise EndpointUnusable(
             f"{url} does not answer ({type(error).__name__}).",
             next_step="start the server, or correct `base_url`.",

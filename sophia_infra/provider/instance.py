@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sophia_infra.lambda_cloud import Instance, NotFound
-from sophia_infra.provider.errors import TerminationRefused
+from sophia_infra.provider.errors import AdoptionRefused, TerminationRefused
 from sophia_infra.provider.instance_end import terminate
 from sophia_infra.provider.instance_launch import adopt_configured, adopt_or_launch
 from sophia_infra.provider.instance_spec import (
@@ -14,6 +14,7 @@ from sophia_infra.provider.instance_spec import (
     LIVE_STATUSES,
     REPLACING,
     REPLACING_ADOPTED,
+    Candidate,
     InstanceSpec,
     outputs_of,
 )
@@ -54,8 +55,8 @@ class InstanceKind:
         )
         if deferred and not replaces:
             self._session.say(
-                f"{news['logical_name']}: {', '.join(deferred)} changed; this takes effect at the next launch. "
-                "To launch a new machine now, raise its `generation`."
+                f"{news['logical_name']}: {', '.join(deferred)} changed; this takes effect at the next "
+                "launch. To launch a new machine now, raise its `generation`."
             )
         return Diff(changes=(*replaces, *in_place, *deferred), replaces=replaces, deferred=deferred)
 
@@ -66,6 +67,10 @@ class InstanceKind:
                 machine, adopted = adopt_configured(self._session, spec), True
             else:
                 machine, adopted = adopt_or_launch(self._session, spec), False
+            if machine.name != spec.display_name:
+                # Taken over under another name: the state must not claim what the machine is not.
+                self._session.client.rename_instance(machine.id, spec.display_name)
+                self._session.instances.make_stale()
             self._session.memory.hand_out(machine.id)
         return Created(machine.id, outputs_of(news, machine, adopted=adopted))
 
@@ -107,26 +112,48 @@ class InstanceKind:
         self._session.journal.forget_id(resource_id)
 
     def _find(self, resource_id: str) -> Instance | None:
-        rows = self._session.instances.rows(self._session.waits.refresh_s)
-        for machine in rows:
-            if machine.id == resource_id:
-                return machine
-        # The list may lag behind a launch: absence is believed only from the machine's own address.
-        try:
-            return self._session.client.get_instance(resource_id)
-        except NotFound:
-            return None
+        max_age_s = self._session.waits.refresh_s
+        while True:
+            for machine in self._session.instances.rows(max_age_s):
+                if machine.id == resource_id:
+                    return machine
+            # The list may lag behind a launch: absence is believed only from the machine's own address,
+            # and of a machine that was just launched from here, only once it should have turned up.
+            try:
+                return self._session.client.get_instance(resource_id)
+            except NotFound:
+                if not self._session.may_turn_up(resource_id):
+                    return None
+            max_age_s = self._session.waits.poll_s / 2
+            self._session.clock.sleep(self._session.waits.poll_s)
 
 
 def _replaces(resource_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> tuple[str, ...]:
     """The changed properties that need another machine."""
     adopt = news.get("adopt") or {}
     compared = REPLACING_ADOPTED if adopt or olds.get("adopt") else REPLACING
-    replaces = tuple(name for name in compared if not same(olds.get(name), news.get(name)))
-    names_this_machine = adopt.get("id") == resource_id or adopt.get("name") == olds.get("name")
-    if adopt and not same(olds.get("adopt"), adopt) and not names_this_machine:
-        return (*replaces, "adopt")
-    return replaces
+    replaces = tuple(name for name in compared if _differs(name, olds.get(name), news.get(name)))
+    same_adopt = same(olds.get("adopt"), adopt)
+    if not adopt or not (
+        same_adopt or adopt.get("id") == resource_id or adopt.get("name") == olds.get("name")
+    ):
+        return (*replaces, "adopt") if adopt else replaces
+    if replaces:
+        # A replacement would take over the very machine that it replaces; with `terminate_first`, end it.
+        raise AdoptionRefused(
+            f"{news['logical_name']}: the adopted instance {resource_id} is a "
+            f"{Candidate(olds['instance_type'], olds['region'])}, but the file says "
+            f"{Candidate(news['instance_type'], news['region'])}. Nothing was changed.",
+            next_step="correct `type` and `region`, or remove `adopt` to launch a new machine.",
+        )
+    return ()
+
+
+def _differs(name: str, old: Any, new: Any) -> bool:
+    """Filesystems are mounted by name: their order says nothing about the machine."""
+    if name == "filesystems" and isinstance(old, list) and isinstance(new, list):
+        return sorted(map(str, old)) != sorted(map(str, new))
+    return not same(old, new)
 
 
 _OUTPUTS_ONLY = ("instance_id", "launched_type", "launched_region", "adopted", "launched_with")

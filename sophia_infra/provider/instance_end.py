@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sophia_infra.lambda_cloud import Conflict, InvalidSpec, NotFound
+from sophia_infra.lambda_cloud import Conflict, InvalidSpec, NotFound, ServerFault
 from sophia_infra.provider.errors import StillTerminating
 from sophia_infra.provider.instance_spec import LIVE_STATUSES
 from sophia_infra.provider.session import Session
@@ -16,8 +16,10 @@ _ENDED_STATUSES = frozenset({"terminated", "preempted"})
 def terminate(session: Session, instance_id: str, name: str) -> None:
     """Terminate one machine and return once the list shows it ended or no longer shows it.
 
-    A machine that is gone already is success. A terminate that the service refuses because the machine
-    was just launched (`actions.terminate.available` false, facts 1.6) is sent again until the deadline.
+    A machine that is gone already is success, and so is one that was ending already, whatever the service
+    answers then (`global/unknown` was seen: peers.md 3.2). A terminate that the service refuses because the
+    machine was just launched (`actions.terminate.available` false, facts 1.6) is sent again until the
+    deadline. A machine so young that the list may not show it yet is not believed to be gone.
 
     Raises:
         StillTerminating: not ended by the deadline (900 s by default); it may still be billed.
@@ -35,17 +37,23 @@ def terminate(session: Session, instance_id: str, name: str) -> None:
             except (Conflict, InvalidSpec):
                 if deadline.left_s <= 0:
                     raise
+            except ServerFault:
+                session.instances.make_stale()
+                if _status(session, instance_id) in LIVE_STATUSES:
+                    raise
+                accepted = True
             session.instances.make_stale()
         status = _status(session, instance_id)
-        if status is None or status in _ENDED_STATUSES:
+        if status in _ENDED_STATUSES or (status is None and not session.may_turn_up(instance_id)):
             return
         if status in LIVE_STATUSES and accepted:
             # The answer was an acceptance, the machine disagrees: ask again.
             accepted = False
         if not deadline.pause(session.waits.poll_s):
             raise StillTerminating(
-                f"{name}: instance {instance_id} is still {status} {session.waits.terminate_s / 60:.0f} min after "
-                "its termination was asked for; it may still be billed and stays in the state.",
+                f"{name}: instance {instance_id} is still {status or 'not listed'} "
+                f"{session.waits.terminate_s / 60:.0f} min after its termination was asked for; it may "
+                "still be billed and stays in the state.",
                 next_step="run the same command again; if it stays, open a ticket with Lambda's support.",
             )
 

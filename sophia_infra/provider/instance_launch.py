@@ -6,6 +6,7 @@ between any two of these and the next run ends with exactly one machine.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ from sophia_infra.provider.errors import (
     AdoptionRefused,
     CapacityExhausted,
     DuplicateInstances,
+    JournalUnwritable,
     LaunchUncertain,
     UnrecordedInstance,
 )
@@ -56,7 +58,8 @@ def adopt_configured(session: Session, spec: InstanceSpec) -> Machine:
     machine = Machine.of(found[0])
     if machine.candidate != spec.candidates[0]:
         raise AdoptionRefused(
-            f"{where} Instance {machine.id} is a {machine.candidate}, but the file says {spec.candidates[0]}.",
+            f"{where} Instance {machine.id} is a {machine.candidate}, "
+            f"but the file says {spec.candidates[0]}.",
             next_step="correct `type` and `region`, or `adopt`.",
         )
     return machine
@@ -71,6 +74,7 @@ def adopt_or_launch(session: Session, spec: InstanceSpec) -> Machine:
         DuplicateInstances, UnrecordedInstance: a human must decide; nothing was launched.
         CapacityExhausted: no candidate has capacity; nothing was launched.
         LaunchUncertain: no answer and no tag seen; call again.
+        JournalUnwritable: the intent could not be noted; nothing was launched.
         LambdaCloudError: the API refused; nothing was launched unless `may_have_happened`.
 
     Spends: 1 shared list and at most 1 launch per candidate (1 per 12 s, waited for by the pacer).
@@ -135,8 +139,8 @@ def _match(session: Session, key: LaunchKey, rows: Iterable[Instance]) -> Instan
         return mine[0]
     if strangers:
         raise UnrecordedInstance(
-            f"{key.owner.name}: {_ids(strangers)} was launched for this resource with another spec and is not "
-            f"in the part of the state that this update reads; it costs ${_usd_per_hour(strangers)}/h. "
+            f"{key.owner.name}: {_ids(strangers)} was launched for this resource with another spec and is "
+            f"not in the part of the state that this update reads; it costs ${_usd_per_hour(strangers)}/h. "
             "Nothing was launched.",
             next_step="`sophia doctor` says whether it is left over from a killed run, and the exact fix.",
         )
@@ -144,12 +148,8 @@ def _match(session: Session, key: LaunchKey, rows: Iterable[Instance]) -> Instan
 
 
 def _launch(session: Session, spec: InstanceSpec, candidate: Candidate, key: LaunchKey) -> Machine:
-    session.ensure_wanted()
-    now_s = session.clock.now()
-    request = spec.launch_request(candidate, now_s)
-    session.journal.write(Intent(str(key), now_s))
     try:
-        instance_id = session.client.launch_instance(request)
+        instance_id = _send(session, spec, candidate, key)
     except LambdaCloudError as error:
         session.instances.make_stale()
         if not error.may_have_happened:
@@ -159,15 +159,30 @@ def _launch(session: Session, spec: InstanceSpec, candidate: Candidate, key: Lau
         if machine is not None:
             return machine
         raise LaunchUncertain(
-            f"{spec.owner.name}: the launch of {candidate} got no usable answer ({error}), and no machine with "
-            f"its tag was seen for {session.waits.list_lag_s:.0f} s.",
+            f"{spec.owner.name}: the launch of {candidate} got no usable answer ({error}), and no machine "
+            f"with its tag was seen for {session.waits.list_lag_s:.0f} s.",
             next_step="run the same command again: it looks for the machine before it launches.",
         ) from error
-    session.journal.write(Intent(str(key), now_s, instance_id))
     session.instances.make_stale()
     if candidate != spec.candidates[0]:
         session.say(f"{spec.owner.name}: launched as {candidate}, a fallback")
-    return Machine(instance_id, candidate)
+    return Machine(instance_id, candidate, spec.display_name)
+
+
+def _send(session: Session, spec: InstanceSpec, candidate: Candidate, key: LaunchKey) -> str:
+    """Note the intent, launch, note the id. The id of the new machine."""
+    # One at a time, as the rate allows no more: an intent noted while others go first would be
+    # too old, when its own launch is sent at last, to say how long to look for it.
+    with session.launch_turn:
+        session.ensure_wanted()
+        now_s = session.clock.now()
+        request = spec.launch_request(candidate, now_s)
+        session.journal.write(Intent(str(key), now_s))
+        instance_id = session.client.launch_instance(request)
+        # The machine is there: losing its id for the sake of a note would be the worse of the two.
+        with contextlib.suppress(JournalUnwritable):
+            session.journal.write(Intent(str(key), now_s, instance_id))
+        return instance_id
 
 
 def _wait_for_capacity(session: Session, spec: InstanceSpec, since_s: float, refusals: list[str]) -> None:
@@ -186,9 +201,9 @@ def _wait_for_capacity(session: Session, spec: InstanceSpec, since_s: float, ref
         spent = _rest_of_stack_usd_per_hour(session, spec) * Decimal(str(waited_s)) / 3600
         if waited_s >= limits.max_minutes * 60 or spent >= limits.max_usd:
             raise CapacityExhausted(
-                f"{spec.owner.name}: no capacity for {tried} after {waited_s / 60:.0f} min, in which the rest "
-                f"of the stack cost ${spent:.2f} (limits: {limits.max_minutes:g} min, ${limits.max_usd}). "
-                "Nothing was launched.",
+                f"{spec.owner.name}: no capacity for {tried} after {waited_s / 60:.0f} min, in which the "
+                f"rest of the stack cost ${spent:.2f} (limits: {limits.max_minutes:g} min, "
+                f"${limits.max_usd}). Nothing was launched.",
                 next_step="try again later, add `fallbacks`, or raise the limits.",
             )
         if not said:

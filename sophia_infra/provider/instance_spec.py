@@ -58,14 +58,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a launch or an adoption established: the id, and which candidate it is."""
+    """What a launch or an adoption established: the id, which candidate it is, and its name now."""
 
     id: str
     candidate: Candidate
+    name: str | None
 
     @classmethod
     def of(cls, instance: Instance) -> Machine:
-        return cls(instance.id, Candidate(instance.instance_type.name, instance.region))
+        return cls(instance.id, Candidate(instance.instance_type.name, instance.region), instance.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ class InstanceSpec:
                 "image": dict(self.image or {}),
                 "ssh_key_name": self.ssh_key_name,
                 "user_data_sha256": user_data,
-                "filesystems": list(self.filesystems),
+                "filesystems": sorted(self.filesystems),
                 "hostname": self.hostname or "",
             }
         )

@@ -7,12 +7,16 @@ age must be visible (the list may lag: peers.md 3.2) before it dares to launch a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import math
 import os
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from sophia_infra.provider.errors import JournalUnwritable
 
 __all__ = ["Intent", "Journal"]
 
@@ -40,11 +44,14 @@ class Journal:
         """The intent for `key`, None when there is none."""
         try:
             fields = json.loads(self._path(key).read_text(encoding="utf-8"))
-            return Intent(key, float(fields["begun_at_s"]), fields["resource_id"])
+            begun_at_s = float(fields["begun_at_s"])
+            if math.isfinite(begun_at_s):
+                return Intent(key, begun_at_s, fields["resource_id"])
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError):
-            return Intent(key, float("inf"))
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        return Intent(key, math.inf)
 
     def list(self) -> list[Intent]:
         """All readable intents, oldest first."""
@@ -58,8 +65,32 @@ class Journal:
         return sorted(found, key=lambda intent: intent.begun_at_s)
 
     def write(self, intent: Intent) -> None:
-        """Record `intent`, durably, in place of an earlier one with its key. OSError when it cannot."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Record `intent`, durably, in place of an earlier one with its key. Raises JournalUnwritable."""
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._replace(intent)
+        except OSError as error:
+            raise JournalUnwritable(
+                f"{self._directory} cannot be written ({error.strerror}), and without a note there a crash "
+                "could launch a machine twice. Nothing was launched or made.",
+                next_step="free space there, or correct its owner and mode; then run the same command again.",
+            ) from error
+
+    def forget(self, key: str) -> None:
+        """Drop the intent for `key`: what it announced was refused, or is gone again.
+
+        One that cannot be dropped does no harm: it only makes a later launch look twice.
+        """
+        with contextlib.suppress(OSError):
+            self._path(key).unlink(missing_ok=True)
+
+    def forget_id(self, resource_id: str) -> None:
+        """Drop every intent that ended in `resource_id`."""
+        for intent in self.list():
+            if intent.resource_id == resource_id:
+                self.forget(intent.key)
+
+    def _replace(self, intent: Intent) -> None:
         descriptor, temporary = tempfile.mkstemp(dir=self._directory, prefix=".intent-")
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
@@ -70,16 +101,6 @@ class Journal:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-
-    def forget(self, key: str) -> None:
-        """Drop the intent for `key`: what it announced was refused, or is gone again."""
-        self._path(key).unlink(missing_ok=True)
-
-    def forget_id(self, resource_id: str) -> None:
-        """Drop every intent that ended in `resource_id`."""
-        for intent in self.list():
-            if intent.resource_id == resource_id:
-                self.forget(intent.key)
 
     def _path(self, key: str) -> Path:
         return self._directory / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"

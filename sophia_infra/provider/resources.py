@@ -101,4 +101,4 @@ class InferenceEndpoint(Resource, module="lambda", name="InferenceEndpoint"):
 
 def _with_outputs(props: Mapping[str, Any], outputs: tuple[str, ...]) -> dict[str, Any]:
     """Inputs, and an empty place for each output: the dynamic SDK shows only properties it was given."""
-    return {**{name: None for name in outputs}, **props}
+    return {**dict.fromkeys(outputs), **props}

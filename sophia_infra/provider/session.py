@@ -98,18 +98,23 @@ class Memory:
             else:
                 self._kept.pop(resource_id, None)
 
+    def keep(self, resource_id: str, name: str) -> None:
+        """The state holds this resource as `name`, and this update does not replace it."""
+        with self._lock:
+            self._kept[resource_id] = name
+
     def in_state(self, owner: Owner) -> frozenset[str]:
         """The ids that the state was seen to hold for `owner`."""
         with self._lock:
             return frozenset(self._in_state[owner])
 
     def kept_as(self, resource_id: str) -> str | None:
-        """The name under which this update keeps the machine, None when it does not."""
+        """The name under which this update keeps the resource, None when it does not."""
         with self._lock:
             return self._kept.get(resource_id)
 
     def hand_out(self, resource_id: str) -> None:
-        """The engine was just given this machine as a new resource."""
+        """The engine was just given this as a new resource."""
         with self._lock:
             self._handed_out.add(resource_id)
 
@@ -152,10 +157,19 @@ class Session:
         self.say = say
         self.ensure_wanted = ensure_wanted
         self.memory = Memory()
+        self.launch_turn = threading.Lock()
         self.instances: SharedList[Instance] = SharedList(client.list_instances, clock)
         self.ssh_keys: SharedList[SshKey] = SharedList(client.list_ssh_keys, clock)
         self.filesystems: SharedList[Filesystem] = SharedList(client.list_filesystems, clock)
         self.firewall_rulesets: SharedList[FirewallRuleset] = SharedList(client.list_firewall_rulesets, clock)
+
+    def may_turn_up(self, resource_id: str) -> bool:
+        """Whether this machine was launched from here so lately that the list may not show it yet."""
+        now_s = self.clock.now()
+        return any(
+            intent.resource_id == resource_id and 0 <= now_s - intent.begun_at_s < self.waits.list_lag_s
+            for intent in self.journal.list()
+        )
 
     def deadline(self, duration_s: float) -> Deadline:
         """A deadline `duration_s` seconds from now on the cloud's clock."""

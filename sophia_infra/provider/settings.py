@@ -66,7 +66,8 @@ def cloud_access(get: Callable[[str], Any], environment: Mapping[str, str] | Non
         if not url:
             raise SettingsRefused(
                 "This stack runs on the emulator, and LAMBDA_API_URL does not say where that is.",
-                next_step="use `sophia up`, which starts it, or run `sophia emulator` and export LAMBDA_API_URL.",
+                next_step="use `sophia up`, which starts it, or run `sophia emulator` and export "
+                "LAMBDA_API_URL.",
             )
         _refuse_remote(url)
         base_url = url
@@ -75,23 +76,25 @@ def cloud_access(get: Callable[[str], Any], environment: Mapping[str, str] | Non
             f"sophia:endpoint is {endpoint!r}.",
             next_step="set it to `emulator` or `lambda` in the stack file.",
         )
-    key = env.get("LAMBDA_API_KEY") or get("lambda:apiKey")
+    key = env.get("LAMBDA_API_KEY") or get("sophia:lambda_api_key")
     if not key:
         raise SettingsRefused(
             "There is no Lambda Cloud API key.",
-            next_step="export LAMBDA_API_KEY, or `pulumi config set --secret lambda:apiKey`.",
+            next_step="export LAMBDA_API_KEY, or `pulumi config set --secret sophia:lambda_api_key`.",
         )
     return CloudAccess(endpoint, base_url, str(key))
 
 
 def _refuse_remote(url: str) -> None:
-    host = urlsplit(url).hostname or ""
+    host = ""
     try:
+        host = urlsplit(url).hostname or ""
         local = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         local = False
     if not local:
         raise SettingsRefused(
-            f"LAMBDA_API_URL names {host!r}; a stack of the emulator is only ever served from this machine.",
+            f"LAMBDA_API_URL names {host or url!r}; a stack of the emulator is only ever served from this "
+            "machine.",
             next_step="set it to the address that `sophia emulator` prints.",
         )

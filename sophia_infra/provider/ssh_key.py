@@ -8,6 +8,7 @@ from typing import Any
 from sophia_infra.lambda_cloud import SshKey
 from sophia_infra.provider.errors import NameTaken
 from sophia_infra.provider.in_use import delete_when_free
+from sophia_infra.provider.keeping import stays
 from sophia_infra.provider.outcome import Checked, Created, Diff, Found, Props, same
 from sophia_infra.provider.session import Session
 
@@ -29,8 +30,10 @@ class SshKeyKind:
             news, tuple((name, "is missing") for name in ("name", "public_key") if not news.get(name))
         )
 
-    def diff(self, _resource_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Diff:
+    def diff(self, resource_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Diff:
         changed = tuple(name for name in ("name", "public_key") if not same(olds.get(name), news.get(name)))
+        if not changed:
+            self._session.memory.keep(resource_id, str(news["name"]))
         return Diff(changes=changed, replaces=changed, delete_before_replace="name" not in changed)
 
     def create(self, news: Props) -> Created:
@@ -41,6 +44,7 @@ class SshKeyKind:
         ]
         for key in named:
             if _material(key.public_key) == _material(news["public_key"]):
+                self._session.memory.hand_out(key.id)
                 return Created(key.id, _outputs(news, key))
         if named:
             raise NameTaken(
@@ -60,7 +64,9 @@ class SshKeyKind:
     def update(self, _resource_id: str, olds: Mapping[str, Any], news: Props) -> Props:
         return {**olds, **news}
 
-    def delete(self, resource_id: str, _props: Mapping[str, Any]) -> None:
+    def delete(self, resource_id: str, props: Mapping[str, Any]) -> None:
+        if stays(self._session, resource_id, f"SSH key {props.get('name', resource_id)}"):
+            return
         delete_when_free(self._session, lambda: self._session.client.delete_ssh_key(resource_id))
         self._session.ssh_keys.make_stale()
 

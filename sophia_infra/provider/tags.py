@@ -72,6 +72,6 @@ class LaunchKey:
 
 
 def launch_digest(launch_spec: Mapping[str, Any]) -> str:
-    """16 hex digits over the properties whose change needs a new machine. Same spec, same digest, for ever."""
+    """16 hex digits over the properties whose change needs a new machine; never computed otherwise."""
     text = json.dumps(launch_spec, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]

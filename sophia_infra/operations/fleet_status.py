@@ -1,0 +1,172 @@
+"""What runs for a stack, seen from the account's list of instances: no engine, one request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sophia_infra.lambda_cloud import Instance
+from sophia_infra.model.catalogue import CATALOGUE
+from sophia_infra.model.instance import InstanceConfig
+from sophia_infra.model.money import HOURS_PER_MONTH
+from sophia_infra.provider.instance_spec import LIVE_STATUSES
+from sophia_infra.provider.tags import LAUNCHED_AT_TAG, NAME_TAG, STACK_TAG
+
+__all__ = ["FleetStatus", "MachineRow", "build_fleet_status", "usd_so_far"]
+
+_SECONDS_PER_MINUTE = 60
+_MINUTES_PER_HOUR = 60
+
+
+@dataclass(frozen=True, slots=True)
+class MachineRow:
+    """One line of the table. `status` is the API's, or `absent` when the file asks for it and nothing runs.
+
+    `usd_per_hour` is the list price of what runs, 0 when nothing does. `usd_so_far` is None for a machine
+    whose launch time is unknown (adopted ones carry no tag).
+    """
+
+    name: str
+    instance_id: str
+    status: str
+    instance_type: str
+    gpu: str
+    architecture: str
+    region: str
+    address: str
+    usd_per_hour: Decimal
+    usd_so_far: Decimal | None
+    purpose: str
+    in_file: bool
+
+    @property
+    def usd_per_month(self) -> Decimal:
+        """At 720 hours."""
+        return self.usd_per_hour * HOURS_PER_MONTH
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data; money as decimal text."""
+        return {
+            "name": self.name,
+            "id": self.instance_id,
+            "status": self.status,
+            "instance_type": self.instance_type,
+            "gpu": self.gpu,
+            "architecture": self.architecture,
+            "region": self.region,
+            "address": self.address,
+            "usd_per_hour": str(self.usd_per_hour),
+            "usd_per_month_720h": str(self.usd_per_month),
+            "usd_so_far": None if self.usd_so_far is None else str(self.usd_so_far),
+            "purpose": self.purpose,
+            "in_file": self.in_file,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FleetStatus:
+    """All machines of one stack, and the rest of the account in two figures."""
+
+    rows: tuple[MachineRow, ...]
+    other_machines: int
+    other_usd_per_hour: Decimal
+
+    @property
+    def usd_per_hour(self) -> Decimal:
+        return sum((row.usd_per_hour for row in self.rows), Decimal(0))
+
+    @property
+    def usd_per_month(self) -> Decimal:
+        """At 720 hours."""
+        return self.usd_per_hour * HOURS_PER_MONTH
+
+
+def build_fleet_status(
+    stack: str, wanted: Mapping[str, InstanceConfig], machines: Iterable[Instance], now_s: float
+) -> FleetStatus:
+    """Match the account's machines with the file's, by our tags, or by `adopt`.
+
+    Args:
+        stack: the value of the stack tag, "project/stack".
+        wanted: the instances of the file, in its order.
+        machines: the account's list.
+        now_s: seconds since 1970 on the cloud's clock.
+    """
+    live = [machine for machine in machines if machine.status in LIVE_STATUSES | {"terminating"}]
+    rows: list[MachineRow] = []
+    taken: set[str] = set()
+    for name, config in wanted.items():
+        mine = [machine for machine in live if _is_for(machine, stack, name, config)]
+        taken.update(machine.id for machine in mine)
+        rows += [_row(name, machine, config.purpose, now_s, in_file=True) for machine in mine] or [
+            _absent(name, config)
+        ]
+    for machine in live:
+        if machine.tags.get(STACK_TAG) == stack and machine.id not in taken:
+            taken.add(machine.id)
+            rows.append(_row(machine.tags.get(NAME_TAG, "?"), machine, "", now_s, in_file=False))
+    others = [machine for machine in live if machine.id not in taken]
+    return FleetStatus(tuple(rows), len(others), sum((_billed(row) for row in others), Decimal(0)))
+
+
+def usd_so_far(machine: Instance, now_s: float) -> Decimal | None:
+    """What the machine has cost since its launch, per started minute at list price; None when unknown.
+
+    The launch time is our own tag: the API has none (facts/lambda-cloud.md 1.4). Billing is per minute (2.3).
+    """
+    try:
+        launched_at_s = int(machine.tags[LAUNCHED_AT_TAG])
+    except (KeyError, ValueError):
+        return None
+    minutes = -(-max(0, int(now_s) - launched_at_s) // _SECONDS_PER_MINUTE)
+    return (machine.instance_type.usd_per_hour * minutes / _MINUTES_PER_HOUR).quantize(Decimal("0.01"))
+
+
+def _is_for(machine: Instance, stack: str, name: str, config: InstanceConfig) -> bool:
+    if config.adopt is not None:
+        if config.adopt.id is not None:
+            return machine.id == config.adopt.id
+        return machine.name == config.adopt.name
+    return machine.tags.get(STACK_TAG) == stack and machine.tags.get(NAME_TAG) == name
+
+
+def _billed(machine: Instance) -> Decimal:
+    return machine.instance_type.usd_per_hour if machine.status in LIVE_STATUSES else Decimal(0)
+
+
+def _row(name: str, machine: Instance, purpose: str, now_s: float, *, in_file: bool) -> MachineRow:
+    known = CATALOGUE.get(machine.instance_type.name)
+    return MachineRow(
+        name=name,
+        instance_id=machine.id,
+        status=machine.status,
+        instance_type=machine.instance_type.name,
+        gpu=known.description if known else machine.instance_type.gpu_description,
+        architecture=machine.instance_type.architecture or (known.architecture if known else "?"),
+        region=machine.region,
+        address=machine.ip or "",
+        usd_per_hour=_billed(machine),
+        usd_so_far=usd_so_far(machine, now_s),
+        purpose=purpose,
+        in_file=in_file,
+    )
+
+
+def _absent(name: str, config: InstanceConfig) -> MachineRow:
+    known = CATALOGUE[config.type]
+    return MachineRow(
+        name=name,
+        instance_id="",
+        status="absent",
+        instance_type=config.type,
+        gpu=known.description,
+        architecture=known.architecture,
+        region=config.region,
+        address="",
+        usd_per_hour=Decimal(0),
+        usd_so_far=None,
+        purpose=config.purpose,
+        in_file=True,
+    )

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sophia_infra.emulator import Cloud, CloudSettings, EmulatorServer
+from sophia_infra.model.clock import VirtualClock
+
+from .stage import Stage
+
+STATEFUL_LINE = "stateful_line"
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "NETRC", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name in ("LAMBDA_API_KEY", "LAMBDA_API_URL", "SOPHIA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture(scope="session")
+def _server(clock: VirtualClock) -> Iterator[EmulatorServer]:
+    """One account for the whole run, as new for each test; only its time goes on."""
+    with EmulatorServer(Cloud(CloudSettings(validate_answers=True), clock)) as server:
+        yield server
+
+
+@pytest.fixture
+def stage(_server: EmulatorServer, clock: VirtualClock, tmp_path: Path) -> Iterator[Stage]:
+    _server.cloud.reset()
+    stage = Stage(_server.url, _server.cloud, clock, tmp_path / "launches")
+    yield stage
+    stage.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line about the stateful test: its steps and what they broke."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, line in getattr(report, "user_properties", ()):
+                if name == STATEFUL_LINE and getattr(report, "when", "") == "call":
+                    terminalreporter.write_line(str(line))
