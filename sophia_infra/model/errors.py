@@ -74,14 +74,23 @@ class AmbiguousInstanceType(Refused):
 
 
 class UnknownPrice(ModelError, LookupError):
-    """The price book has no price for `instance_type`, and none is invented."""
+    """The price book has no price for `instance_type`, and none is invented.
 
-    next_step = "use a price book that has the type: the live one, or PriceBook.fallback()"
+    Attributes:
+        resource: the name of what needs the price; None when only the book was asked.
+    """
 
-    def __init__(self, instance_type: str, as_of: date, source: str) -> None:
+    next_step = "use a price book that has the type: the live one, or that of 2026-08-20"
+
+    def __init__(self, instance_type: str, as_of: date, source: str, *, resource: str | None = None) -> None:
         self.instance_type = instance_type
         self.as_of = as_of
-        super().__init__(f"no price for {instance_type} in the price book of {as_of} ({source})")
+        self.resource = resource
+        needed = f", which {resource} needs," if resource else ""
+        super().__init__(
+            f"no price for {instance_type}{needed} in the price book of {as_of} ({source}). "
+            f"Next: {self.next_step}."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from sophia_infra.model.inference import InferenceConfig
 from sophia_infra.model.instance import InstanceConfig
 from sophia_infra.model.network import FirewallConfig
 from sophia_infra.model.price_book import PriceBook
+from sophia_infra.model.quota import QuotaConfig
 from sophia_infra.model.ssh import SshConfig
 from sophia_infra.model.stack_rules import StackParts, find_stack_conflicts, find_warnings
 from sophia_infra.model.storage import FilesystemConfig
@@ -51,6 +52,11 @@ class StackConfig(ClosedModel):
         description="Settings of the emulator; only with endpoint emulator. Default: its defaults.",
     )
     budget: Budget = Field(description="What the stack may cost. No default.")
+    quota: QuotaConfig | None = Field(
+        default=None,
+        description="What the account may run at once, for previews to check. Default none: the API does not "
+        "expose it, so only what is stated here is checked.",
+    )
     ssh: SshConfig | None = Field(
         default=None,
         description="The SSH key of launched instances. Default none, which is enough when all are adopted.",
