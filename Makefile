@@ -5,8 +5,11 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 STACK ?= local
 ARGS ?=
+# A runner's disk is gone after the run: a state kept there would be lost with it.
+CHECK_BACKEND = test "$(STACK)" = local || test -z "$$CI" || test -n "$$PULUMI_BACKEND_URL$$PULUMI_ACCESS_TOKEN" || \
+  { echo "Set PULUMI_BACKEND_URL or PULUMI_ACCESS_TOKEN: the state of stack $(STACK) must outlive this machine."; exit 64; }
 .DEFAULT_GOAL := help
-.PHONY: help up down status preview test test-engine test-all bench lint format lock engine clean
+.PHONY: help up down status preview ci-preview ci-up ci-drift test test-all bench lint format lock engine clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -40,14 +43,31 @@ test: $(INSTALLED)  ## Unit, program and emulator tests; the engine tiers too wh
 test-all: $(INSTALLED) engine  ## Every tier, the engine and the kill tests included; nothing may skip.
 	@$(BIN)/python tools/run_tests.py --all $(ARGS)
 
+ci-preview: $(INSTALLED)  ## What CI does for a pull request: preview with policies, cost comment in out/preview.md.
+	@$(CHECK_BACKEND)
+	@mkdir -p out
+	@$(BIN)/sophia preview --stack $(STACK) --policy-pack policies --markdown $(ARGS) > out/preview.md; \
+	  code=$$?; cat out/preview.md; exit $$code
+
+ci-up: $(INSTALLED)  ## What CI does after a merge: policies first, then the update.
+	@$(CHECK_BACKEND)
+	@$(BIN)/sophia up --stack $(STACK) --policy-pack policies --yes $(ARGS)
+
+ci-drift: $(INSTALLED)  ## What CI does every night: exit 6 when the account no longer looks like the file.
+	@$(CHECK_BACKEND)
+	@$(BIN)/sophia preview --stack $(STACK) --refresh --expect-no-changes $(ARGS)
+
 bench: $(INSTALLED)  ## Measure against the speed budgets and print both.
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-lint: $(INSTALLED)  ## ruff, mypy and the layers of the house.
+lint: $(INSTALLED)  ## ruff, mypy, the layers of the house, the workflow files.
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	@$(BIN)/zizmor --quiet --offline --min-severity medium .github
 
 format: $(INSTALLED)  ## Format the code.
 	@$(BIN)/ruff format .

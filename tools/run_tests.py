@@ -35,7 +35,7 @@ def main() -> int:
         for tier in ENGINE_TIERS:
             if tier in tiers:
                 skipped[tier] = (
-                    "no Pulumi engine on PATH or in the cache; `make engine` gets one, `make test-all` runs all"
+                    "no Pulumi engine on PATH or in the cache; `make test-all` builds one and runs all"
                 )
         if must_run:
             print("The Pulumi engine could not be had, and every tier must run.", file=sys.stderr)
@@ -47,9 +47,8 @@ def main() -> int:
         started = time.monotonic()
         print(f"=== tier {tier}", flush=True)
         code = _pytest(tier, options.pytest_args)
-        print(
-            f"=== tier {tier}: {'passed' if code == 0 else f'FAILED ({code})'}, {time.monotonic() - started:.0f} s"
-        )
+        verdict = "passed" if code == 0 else f"FAILED ({code})"
+        print(f"=== tier {tier}: {verdict}, {time.monotonic() - started:.0f} s", flush=True)
         outcome = outcome or code
     for tier, reason in skipped.items():
         print(f"=== tier {tier}: SKIPPED, {reason}")

@@ -83,6 +83,22 @@ def export_stack(
     return _json(engine, ["stack", "export"], stack, home, environ)
 
 
+def config_value(
+    engine: Engine, stack: PreparedStack, key: str, home: Home, *, environ: Mapping[str, str] = os.environ
+) -> str:
+    """Return one decrypted value of the stack file, such as a secret that the environment does not hold.
+
+    Raises:
+        PassphraseWrong, ConfigRefused, UpdateFailed: the engine could not read it, or it is not there.
+    """
+    environment = _environment(engine, stack.name, home, environ)
+    command = ["config", "get", key, "--stack", stack.name, "--config-file", str(stack.config_file)]
+    answer = _pulumi(engine, command, environment, home.checkout)
+    if answer.returncode != 0:
+        raise _explained(answer, "config get", stack.name, home, environment)
+    return answer.stdout.rstrip("\n")
+
+
 def lock_holders(
     engine: Engine, stack: str, home: Home, *, environ: Mapping[str, str] = os.environ
 ) -> tuple[LockHolder, ...]:

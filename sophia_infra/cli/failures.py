@@ -1,0 +1,65 @@
+"""From a room's error to one sentence and an exit code: no traceback for what a user can mend."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+from sophia_infra.cli.exit_codes import ExitCode
+
+__all__ = ["reporting_failures"]
+
+
+@contextlib.contextmanager
+def reporting_failures() -> Iterator[None]:
+    """Print an error of any room to stderr and leave with its exit code; let bugs of ours through."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _leave(_INTERRUPTED, ExitCode.INTERRUPTED)
+    except SystemExit as end:
+        # typer answers Ctrl-C with this code and no word.
+        if end.code == ExitCode.INTERRUPTED:
+            _leave(_INTERRUPTED, ExitCode.INTERRUPTED)
+        raise
+    except Exception as error:
+        code = _exit_code(error)
+        if code is None:
+            raise
+        _leave(str(error), code)
+
+
+def _leave(message: str, code: ExitCode) -> None:
+    print(f"sophia: {message}", file=sys.stderr)
+    raise SystemExit(int(code)) from None
+
+
+def _exit_code(error: Exception) -> ExitCode | None:
+    """The code for `error`; looks only into rooms that are imported already, so that none is loaded here."""
+    for module, names, code in _FAMILIES:
+        loaded = sys.modules.get(module)
+        if loaded is not None and isinstance(error, tuple(getattr(loaded, name) for name in names)):
+            return code
+    return None
+
+
+_INTERRUPTED = "Interrupted. Nothing was lost: run the same command again to go on."
+
+# The first family that fits wins, so the narrow ones come first.
+_FAMILIES: tuple[tuple[str, tuple[str, ...], ExitCode], ...] = (
+    ("sophia_infra.engine.errors", ("EngineMissing", "BuildFailed"), ExitCode.ENGINE),
+    ("sophia_infra.engine.errors", ("StackLocked",), ExitCode.LOCKED),
+    ("sophia_infra.engine.errors", ("ConfigRefused", "PassphraseWrong", "StackMissing"), ExitCode.USAGE),
+    ("sophia_infra.engine.errors", ("UpdateCancelled",), ExitCode.INTERRUPTED),
+    ("sophia_infra.engine.errors", ("EngineError",), ExitCode.FAILED),
+    ("sophia_infra.cost.errors", ("PlanFailed",), ExitCode.FAILED),
+    ("sophia_infra.cost.errors", ("CostError",), ExitCode.USAGE),
+    ("sophia_infra.model.errors", ("ModelError",), ExitCode.USAGE),
+    ("sophia_infra.emulator.errors", ("InvalidSettings",), ExitCode.USAGE),
+    ("sophia_infra.cli.local_emulator", ("EmulatorUnavailable",), ExitCode.CLOUD),
+    ("sophia_infra.provider.errors", ("SettingsRefused",), ExitCode.USAGE),
+    ("sophia_infra.provider.errors", ("ProviderError",), ExitCode.CLOUD),
+    ("sophia_infra.lambda_cloud.errors", ("LambdaCloudError",), ExitCode.CLOUD),
+    ("builtins", ("OSError",), ExitCode.FAILED),
+)

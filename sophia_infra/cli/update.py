@@ -1,0 +1,223 @@
+"""`sophia up` and `down`: the engine's verbs with the stack's cloud around them; `preview` is apart."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from sophia_infra.cli.exit_codes import ExitCode
+from sophia_infra.cli.local_emulator import stop_emulator
+from sophia_infra.cli.progress import UpdateProgress
+from sophia_infra.cli.stack_context import StackContext, open_stack
+from sophia_infra.cli.views import make_console, show_findings, show_fleet
+from sophia_infra.engine.errors import StackLocked
+from sophia_infra.engine.locate import Engine, find_engine
+from sophia_infra.engine.run import OperationOptions, OperationResult, Verb, run_operation
+from sophia_infra.engine.stack_file import PreparedStack
+from sophia_infra.engine.stacks import ensure_stack, export_stack, stack_exists, unlock_if_dead
+from sophia_infra.operations.doctor import Finding, FindingKind, examine
+from sophia_infra.operations.fleet_status import FleetStatus, build_fleet_status
+
+__all__ = ["UpRequest", "changes_line", "make_ready", "run_down", "run_up", "run_verb"]
+
+
+@dataclass(frozen=True, slots=True)
+class UpRequest:
+    """What was asked for on the command line."""
+
+    stack: str
+    phase: int | None = None
+    refresh: bool = False
+    as_json: bool = False
+    policy_packs: tuple[Path, ...] = ()
+    policy_pack_configs: tuple[Path, ...] = ()
+
+    @property
+    def options(self) -> OperationOptions:
+        """What the engine gets of it, for `preview` and `up` alike."""
+        return OperationOptions(
+            refresh=self.refresh,
+            policy_packs=self.policy_packs,
+            policy_pack_configs=self.policy_pack_configs,
+        )
+
+
+def run_up(request: UpRequest) -> ExitCode:
+    """Bring the stack up, then show what runs and what it costs."""
+    started_s = time.monotonic()
+    console = make_console(stderr=request.as_json)
+    context = open_stack(request.stack, phase=request.phase)
+    with UpdateProgress(console, f"Stack {context.name}, phase {context.prepared.phase}: up") as progress:
+        engine, prepared = make_ready(context, progress)
+        if request.policy_packs:
+            # The engine judges a whole stack last, when machines would run already: so judge before.
+            run_verb(context, engine, "preview", prepared, progress, request.options)
+        result = run_verb(context, engine, "up", prepared, progress, request.options)
+        progress.say("comparing state and account")
+        status, findings, interrupted = _look(context, engine)
+        if interrupted:
+            # Their machines were looked for by tag, so the engine need not warn of them for ever.
+            clear = OperationOptions(clear_pending_creates=True)
+            run_verb(context, engine, "refresh", prepared, progress, clear)
+            status, findings, _ = _look(context, engine)
+    duration_s = time.monotonic() - started_s
+    if request.as_json:
+        print(json.dumps(_up_document(context, result, status, findings), indent=2))
+    else:
+        _say_result(console, context, result, engine, duration_s)
+        show_fleet(
+            console,
+            f"Stack {context.name}, phase {context.prepared.phase}",
+            status,
+            context.budget_usd_per_hour,
+        )
+        if findings:
+            show_findings(console, context.name, findings)
+        elif context.name == "local":
+            console.print(
+                "Next: `sophia status`, `sophia preview`, `sophia up --phase 2`; `sophia down` ends it."
+            )
+    needs_hand = any(finding.kind in (FindingKind.ORPHAN, FindingKind.DUPLICATE) for finding in findings)
+    return ExitCode.FINDINGS if needs_hand else ExitCode.OK
+
+
+def run_down(stack: str, *, keep_emulator: bool, as_json: bool) -> ExitCode:
+    """Destroy what the stack made, show that nothing is billed, stop the emulator."""
+    console = make_console(stderr=as_json)
+    context = open_stack(stack)
+    with UpdateProgress(console, f"Stack {context.name}: down") as progress:
+        engine, prepared = make_ready(context, progress)
+        result = run_verb(context, engine, "destroy", prepared, progress, OperationOptions())
+    status, findings, _ = _look(context, engine)
+    running = [row for row in status.rows if row.usd_per_hour]
+    stopped = (
+        context.config.endpoint == "emulator"
+        and not keep_emulator
+        and not running
+        and stop_emulator(context.home)
+    )
+    if as_json:
+        document = {
+            "stack": context.name,
+            "changes": dict(result.changes),
+            "usd_per_hour": str(status.usd_per_hour),
+        }
+        print(json.dumps(document, indent=2))
+        return ExitCode.FINDINGS if running else ExitCode.OK
+    console.print(changes_line(result.changes, would=False))
+    if running:
+        show_fleet(console, "Still running", status, context.budget_usd_per_hour)
+        show_findings(console, context.name, findings)
+        return ExitCode.FINDINGS
+    console.print(
+        "Nothing of this stack runs; it costs $0.00/h." + (" The emulator was stopped." if stopped else "")
+    )
+    return ExitCode.OK
+
+
+def make_ready(context: StackContext, progress: UpdateProgress) -> tuple[Engine, PreparedStack]:
+    """The engine, and the stack as it reads it; an emulator is started, a missing engine built."""
+    progress.say("finding the emulator" if context.config.endpoint == "emulator" else "")
+    context.start_emulator()
+    context.check_access()
+    progress.say("finding the engine")
+    engine = find_engine(context.home, progress=progress.on_build)
+    progress.say("the engine is starting")
+    return engine, ensure_stack(engine, context.prepared, context.home)
+
+
+def run_verb(
+    context: StackContext,
+    engine: Engine,
+    verb: Verb,
+    prepared: PreparedStack,
+    progress: UpdateProgress,
+    options: OperationOptions,
+) -> OperationResult:
+    """Run `verb` with the stack's cloud around it; a dead process's lock goes. Raises as run_operation."""
+    environment = context.cloud_environment()
+
+    def attempt() -> OperationResult:
+        return run_operation(
+            engine,
+            verb,
+            prepared,
+            context.home,
+            options=options,
+            on_event=progress.on_event,
+            extra_environment=environment,
+        )
+
+    try:
+        return attempt()
+    except StackLocked:
+        # A lock whose process is dead keeps everybody out for ever; one that lives raises again here.
+        unlock_if_dead(engine, context.name, context.home)
+        return attempt()
+
+
+def _look(context: StackContext, engine: Engine) -> tuple[FleetStatus, list[Finding], bool]:
+    """What runs, what is wrong with it, and whether the state lists creates that were interrupted."""
+    session = context.open_session(engine)
+    machines = session.instances.rows(0)
+    now_s = session.clock.now()
+    status = build_fleet_status(context.tag, context.instances, machines, now_s)
+    deployment: Mapping[str, Any] = {}
+    if stack_exists(engine, context.name, context.home):
+        deployment = export_stack(engine, context.name, context.home).get("deployment") or {}
+    findings = examine(context.tag, deployment, machines, session.journal.list(), now_s)
+    return status, findings, bool(deployment.get("pending_operations"))
+
+
+def _say_result(
+    console: Console, context: StackContext, result: OperationResult, engine: Engine, duration_s: float
+) -> None:
+    for note in engine.notes:
+        console.print(note)
+    where = "the emulator" if context.config.endpoint == "emulator" else "Lambda Cloud"
+    console.print(
+        f"{changes_line(result.changes, would=False)} In {duration_s:.0f} s on {where}, "
+        f"engine Pulumi {engine.version} ({engine.origin})."
+    )
+    if context.prepared.phase_source == "remembered":
+        console.print(
+            f"Phase {context.prepared.phase} was asked for in an earlier run; `--phase` changes it."
+        )
+    for warning in context.config.warnings:
+        console.print(f"warning: {warning}")
+    console.print()
+
+
+def changes_line(changes: Mapping[str, int], *, would: bool) -> str:
+    """`Done: 5 created, 1 updated.`, or what would be."""
+    names = {
+        "create": "created",
+        "update": "updated",
+        "delete": "deleted",
+        "replace": "replaced",
+        "same": "unchanged",
+    }
+    parts = [f"{changes[op]} {word}" for op, word in names.items() if changes.get(op)]
+    if not any(changes.get(op) for op in names if op != "same"):
+        return f"No changes ({changes.get('same', 0)} unchanged)."
+    return f"{'Would be' if would else 'Done'}: {', '.join(parts)}."
+
+
+def _up_document(
+    context: StackContext, result: OperationResult, status: FleetStatus, findings: Sequence[Finding]
+) -> dict[str, Any]:
+    return {
+        "stack": context.name,
+        "phase": context.prepared.phase,
+        "changes": dict(result.changes),
+        "machines": [row.as_json() for row in status.rows],
+        "usd_per_hour": str(status.usd_per_hour),
+        "usd_per_month_720h": str(status.usd_per_month),
+        "findings": [finding.as_json() for finding in findings],
+    }
