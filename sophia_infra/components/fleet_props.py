@@ -12,7 +12,8 @@ from sophia_infra.model.storage import FilesystemConfig
 
 __all__ = ["filesystem_props", "firewall_props", "instance_props", "ssh_key_name"]
 
-_RULESET_NAME_LIMIT = 64
+_NAME_LIMIT = 64
+_DIGEST_LENGTH = 12
 
 
 def ssh_key_name(stack: str, public_key: str) -> str:
@@ -20,8 +21,7 @@ def ssh_key_name(stack: str, public_key: str) -> str:
 
     Key names are not unique in the account and a launch with an ambiguous one fails (facts 5.3).
     """
-    digest = hashlib.sha256(" ".join(public_key.split()[:2]).encode()).hexdigest()[:12]
-    return f"{stack.replace('/', '-')[: 64 - 13]}-{digest}"
+    return _fitting(f"{stack.replace('/', '-')}-{_digest(' '.join(public_key.split()[:2]))}")
 
 
 def filesystem_props(label: str, filesystem: FilesystemConfig, stack: str) -> dict[str, Any]:
@@ -41,8 +41,7 @@ def firewall_props(label: str, firewall: FirewallConfig, stack: str) -> dict[str
         if rule.ports is not None:
             row["ports"] = [rule.ports.low, rule.ports.high]
         rules.append(row)
-    name = f"{stack.replace('/', '-')}-{label}"[-_RULESET_NAME_LIMIT:]
-    return {"name": name, "region": firewall.region, "rules": rules}
+    return {"name": _fitting(f"{stack.replace('/', '-')}-{label}"), "region": firewall.region, "rules": rules}
 
 
 def instance_props(
@@ -93,3 +92,14 @@ def instance_props(
         "ssh_key_name": ssh_key_name,
         **{key: value for key, value in optional.items() if value},
     }
+
+
+def _fitting(name: str) -> str:
+    """`name` within the API's 64 characters; a longer one ends in its digest, so that no two become equal."""
+    if len(name) <= _NAME_LIMIT:
+        return name
+    return f"{name[: _NAME_LIMIT - _DIGEST_LENGTH - 1]}-{_digest(name)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]

@@ -1,0 +1,102 @@
+"""`sophia doctor`: what it finds, what it costs, and that it ends only what was named and confirmed.
+
+No stack was made here, so the engine is only asked for its version: a script that answers takes its place.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from sophia_infra.cli.exit_codes import ExitCode
+from sophia_infra.emulator import EmulatorServer
+from sophia_infra.engine.versions import PINNED_ENGINE
+
+from .sophia_command import Sophia
+from .test_cli_looking import TAGS, launch
+
+UNKNOWN_ID = "0" * 32
+
+
+@pytest.fixture
+def doctor(sophia: Sophia, tmp_path: Path) -> Sophia:
+    """The command with an engine that knows its version and no stack."""
+    script = tmp_path / "bin" / "pulumi"
+    script.parent.mkdir()
+    script.write_text(f"#!/bin/sh\necho v{PINNED_ENGINE}\n")
+    script.chmod(0o755)
+    sophia.environment["PATH"] = f"{script.parent}:/usr/bin:/bin"
+    return sophia
+
+
+def live(emulator: EmulatorServer) -> set[str]:
+    return {row["id"] for row in emulator.cloud.dump()["instances"] if row["ended_at_s"] is None}
+
+
+def test_state_and_account_agree(doctor: Sophia) -> None:
+    done = doctor.run("doctor")
+    assert (done.code, done.err) == (ExitCode.OK, "")
+    assert "state and account agree" in done.out
+    assert doctor.run("doctor", "--json").json() == []
+
+
+def test_an_orphan_is_shown_with_its_cost_and_the_fix(doctor: Sophia, emulator: EmulatorServer) -> None:
+    orphan = launch(emulator, "a", TAGS)
+    done = doctor.run("doctor")
+    assert done.code == ExitCode.FINDINGS
+    assert f"orphan: a {orphan}" in done.out
+    assert "costs $1.29/h, $1." in done.out
+    assert f"fix: sophia doctor --stack local --terminate {orphan}" in done.out
+
+
+def test_findings_as_json_have_the_documented_keys(doctor: Sophia, emulator: EmulatorServer) -> None:
+    orphan = launch(emulator, "a", TAGS)
+    done = doctor.run("doctor", "--json")
+    assert done.code == ExitCode.FINDINGS
+    (finding,) = done.json()
+    assert finding.keys() == {"kind", "name", "id", "detail", "fix", "usd_per_hour", "usd_so_far"}
+    assert (finding["kind"], finding["id"], finding["usd_per_hour"]) == ("orphan", orphan, "1.29")
+    assert Decimal(finding["usd_so_far"]) >= Decimal("1.29")
+
+
+def test_doubles_are_both_shown(doctor: Sophia, emulator: EmulatorServer) -> None:
+    ids = {launch(emulator, "a", TAGS), launch(emulator, "a", TAGS)}
+    rows = doctor.run("doctor", "--json").json()
+    assert {row["id"] for row in rows} == ids
+    assert {row["kind"] for row in rows} == {"duplicate"}
+
+
+def test_a_machine_of_somebody_else_is_no_finding(doctor: Sophia, emulator: EmulatorServer) -> None:
+    launch(emulator, "theirs")
+    assert doctor.run("doctor").code == ExitCode.OK
+
+
+def test_an_unknown_machine_is_not_terminated(doctor: Sophia, emulator: EmulatorServer) -> None:
+    machine = launch(emulator, "a", TAGS)
+    done = doctor.run("doctor", "--terminate", UNKNOWN_ID, "--yes")
+    assert done.code == ExitCode.USAGE
+    assert f"no machine with id {UNKNOWN_ID} is in the account" in done.err
+    assert live(emulator) == {machine}
+
+
+def test_nothing_is_terminated_where_nobody_can_confirm(doctor: Sophia, emulator: EmulatorServer) -> None:
+    machine = launch(emulator, "a", TAGS)
+    done = doctor.run("doctor", "--terminate", machine)
+    assert done.code == ExitCode.USAGE
+    assert "nobody can confirm here: pass --yes. Nothing was terminated." in done.err
+    assert live(emulator) == {machine}
+    assert "terminateInstance" not in {seen.operation for seen in emulator.cloud.requests.since(0)}
+
+
+def test_a_named_and_confirmed_machine_is_ended_and_no_other(
+    doctor: Sophia, emulator: EmulatorServer
+) -> None:
+    orphan, theirs = launch(emulator, "a", TAGS), launch(emulator, "theirs")
+    done = doctor.run("doctor", "--terminate", orphan, "--yes")
+    assert done.code == ExitCode.OK
+    assert "a: gpu_1x_a10 in us-west-1, active, $1.29/h" in done.out
+    assert "no longer lists it as running" in done.out
+    assert live(emulator) == {theirs}
+    assert doctor.run("doctor").code == ExitCode.OK
