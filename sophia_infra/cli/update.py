@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from sophia_infra.cli.local_emulator import stop_emulator
 from sophia_infra.cli.progress import UpdateProgress
 from sophia_infra.cli.stack_context import StackContext, open_stack
 from sophia_infra.cli.views import make_console, show_findings, show_fleet
+from sophia_infra.engine.cancellation import Cancellation
 from sophia_infra.engine.errors import StackLocked
 from sophia_infra.engine.locate import Engine, find_engine
 from sophia_infra.engine.run import OperationOptions, OperationResult, Verb, run_operation
@@ -23,6 +25,7 @@ from sophia_infra.engine.stack_file import PreparedStack
 from sophia_infra.engine.stacks import ensure_stack, export_stack, stack_exists, unlock_if_dead
 from sophia_infra.operations.doctor import Finding, FindingKind, examine
 from sophia_infra.operations.fleet_status import FleetStatus, build_fleet_status
+from sophia_infra.provider.serving import STOP_FILE_VARIABLE
 
 __all__ = ["UpRequest", "changes_line", "make_ready", "run_down", "run_up", "run_verb"]
 
@@ -141,18 +144,23 @@ def run_verb(
     options: OperationOptions,
 ) -> OperationResult:
     """Run `verb` with the stack's cloud around it; a dead process's lock goes. Raises as run_operation."""
-    environment = context.cloud_environment()
+    stop_file = context.home.root / f"stop-{os.getpid()}"
+    environment = {**context.cloud_environment(), STOP_FILE_VARIABLE: str(stop_file)}
 
     def attempt() -> OperationResult:
-        return run_operation(
-            engine,
-            verb,
-            prepared,
-            context.home,
-            options=options,
-            on_event=progress.on_event,
-            extra_environment=environment,
-        )
+        try:
+            return run_operation(
+                engine,
+                verb,
+                prepared,
+                context.home,
+                options=options,
+                on_event=progress.on_event,
+                cancellation=Cancellation(on_first_request=stop_file.touch),
+                extra_environment=environment,
+            )
+        finally:
+            stop_file.unlink(missing_ok=True)
 
     try:
         return attempt()

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -25,8 +25,10 @@ class Cancellation:
 
     KILL_AFTER_S = 10.0
 
-    def __init__(self) -> None:
+    def __init__(self, on_first_request: Callable[[], None] | None = None) -> None:
+        """`on_first_request` is called once, before the engine is told, outside of any signal handler."""
         self.requests = 0
+        self._on_first_request = on_first_request
         self._passed_on = 0
         self._kill_at_s: float | None = None
         self._killed = False
@@ -77,6 +79,8 @@ class Cancellation:
         self._requested.clear()
         while self._passed_on < self.requests:
             self._passed_on += 1
+            if self._passed_on == 1 and self._on_first_request is not None:
+                self._on_first_request()
             if self._passed_on <= 2:
                 signal_group(self._process, signal.SIGINT)
             if self._passed_on == 2:

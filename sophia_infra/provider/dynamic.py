@@ -7,11 +7,8 @@ and names are part of the state format and never change. They hold nothing. What
 
 from __future__ import annotations
 
-import logging
-import threading
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi.dynamic import (
     CheckFailure,
@@ -25,17 +22,10 @@ from pulumi.dynamic import (
 )
 from pulumi.runtime import rpc
 
-from sophia_infra.lambda_cloud import install_redaction
-from sophia_infra.provider.engine_watch import EngineWatch
-from sophia_infra.provider.filesystem import FilesystemKind
-from sophia_infra.provider.firewall_ruleset import FirewallRulesetKind
-from sophia_infra.provider.fleet_ready import FleetReadyKind
-from sophia_infra.provider.inference_endpoint import InferenceEndpointKind
-from sophia_infra.provider.instance import InstanceKind
-from sophia_infra.provider.opening import open_session
 from sophia_infra.provider.outcome import UNKNOWN, Kind, Props
-from sophia_infra.provider.session import Session
-from sophia_infra.provider.ssh_key import SshKeyKind
+
+if TYPE_CHECKING:
+    from sophia_infra.provider.serving import KindName
 
 __all__ = [
     "FilesystemProvider",
@@ -47,37 +37,18 @@ __all__ = [
 ]
 
 _PROVIDER_KEY = "__provider"
-_session_lock = threading.Lock()
-_session: Session | None = None
 
 
-def _shared_session(request: ConfigureRequest) -> Session:
-    global _session
-    with _session_lock:
-        if _session is None:
-            install_redaction()
-            # A raised error reaches the user as the call's message; grpc would print its traceback too.
-            logging.getLogger("grpc._server").addHandler(logging.NullHandler())
-            logging.getLogger("grpc._server").propagate = False
-            watch = EngineWatch.of_plugin()
-            watch.start()
-            _session = open_session(request.config.get, say=_say, ensure_wanted=watch.ensure_alive)
-        return _session
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
-
-
-class _Provider(ResourceProvider, ABC):
+class _Provider(ResourceProvider):
     serialize_as_secret_always = False
+    kind_name: ClassVar[KindName]
     _kind: Kind
 
     def configure(self, req: ConfigureRequest) -> None:
-        self._kind = self._make_kind(_shared_session(req))
+        # The program only names these classes; client and kinds (0.15 s) are for the provider process.
+        from sophia_infra.provider.serving import serve_kind
 
-    @abstractmethod
-    def _make_kind(self, session: Session) -> Kind: ...
+        self._kind = serve_kind(self.kind_name, req.config.get)
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         checked = self._kind.check(_known(_olds), _known(news))
@@ -110,33 +81,27 @@ class _Provider(ResourceProvider, ABC):
 
 
 class InstanceProvider(_Provider):
-    def _make_kind(self, session: Session) -> Kind:
-        return InstanceKind(session)
+    kind_name = "Instance"
 
 
 class SshKeyProvider(_Provider):
-    def _make_kind(self, session: Session) -> Kind:
-        return SshKeyKind(session)
+    kind_name = "SshKey"
 
 
 class FilesystemProvider(_Provider):
-    def _make_kind(self, session: Session) -> Kind:
-        return FilesystemKind(session)
+    kind_name = "Filesystem"
 
 
 class FirewallRulesetProvider(_Provider):
-    def _make_kind(self, session: Session) -> Kind:
-        return FirewallRulesetKind(session)
+    kind_name = "FirewallRuleset"
 
 
 class FleetReadyProvider(_Provider):
-    def _make_kind(self, session: Session) -> Kind:
-        return FleetReadyKind(session)
+    kind_name = "FleetReady"
 
 
 class InferenceEndpointProvider(_Provider):
-    def _make_kind(self, session: Session) -> Kind:
-        return InferenceEndpointKind(session)
+    kind_name = "InferenceEndpoint"
 
 
 def _known(props: Mapping[str, Any]) -> Props:

@@ -8,6 +8,7 @@
     ├── JournalUnwritable      what is about to be made cannot be noted, so it is not made (user)
     ├── LaunchUncertain        no answer to a launch, and no machine with its tag was seen (network)
     ├── CapacityExhausted      no candidate has capacity and waiting is off or used up (Lambda)
+    ├── Stopped                the user asked to stop during a long wait (user)
     ├── NotReady               instances did not become ready within their deadline (Lambda)
     ├── StillTerminating       a terminate was accepted but the machine is still listed (Lambda)
     ├── TerminationRefused     the machine is also kept by this very update (ours)
@@ -32,6 +33,7 @@ __all__ = [
     "ProviderError",
     "SettingsRefused",
     "StillTerminating",
+    "Stopped",
     "TerminationRefused",
     "UnrecordedInstance",
 ]
@@ -95,6 +97,12 @@ class CapacityExhausted(ProviderError):
     """Nothing was launched: no candidate (type, region) had capacity."""
 
     fault = "lambda"
+    retry = True
+
+
+class Stopped(ProviderError):
+    """A long wait was ended on request. What was launched before is in the state, and billed."""
+
     retry = True
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from sophia_infra.lambda_cloud import Instance
-from sophia_infra.provider.errors import NotReady
+from sophia_infra.provider.errors import NotReady, Stopped
 from sophia_infra.provider.outcome import Checked, Created, Diff, Found, Props, same
 from sophia_infra.provider.session import Session
 
@@ -94,6 +94,11 @@ class FleetReadyKind:
             if line != said:
                 self._session.say(f"{line} ({waited_s / 60:.1f} min)")
                 said = line
+            if self._session.stop_requested():
+                raise Stopped(
+                    f"Stopped on request while waiting for {', '.join(open_names)}; they boot on, billed.",
+                    next_step="run the same command again to go on waiting, or `sophia down` to end them.",
+                )
             self._session.clock.sleep(self._session.waits.poll_s)
 
     def _is_ready(self, row: Instance, news: Props, answered: set[str]) -> bool:

@@ -17,6 +17,7 @@ from sophia_infra.provider.errors import (
     DuplicateInstances,
     JournalUnwritable,
     LaunchUncertain,
+    Stopped,
     UnrecordedInstance,
 )
 from sophia_infra.provider.instance_spec import LIVE_STATUSES, Candidate, InstanceSpec, Machine
@@ -211,6 +212,11 @@ def _wait_for_capacity(session: Session, spec: InstanceSpec, since_s: float, ref
                 f"{spec.owner.name}: waiting for capacity ({tried}), at most {limits.max_minutes:g} min"
             )
             said = True
+        if session.stop_requested():
+            raise Stopped(
+                f"{spec.owner.name}: stopped on request while waiting for capacity. Nothing was launched.",
+                next_step="run the same command again to go on waiting.",
+            )
         session.clock.sleep(min(session.waits.capacity_poll_s, limits.max_minutes * 60 - waited_s))
         listed = session.client.list_instance_types()
         if any(

@@ -24,6 +24,7 @@ def open_session(
     *,
     say: Callable[[str], None] = print,
     ensure_wanted: Callable[[], None] = lambda: None,
+    stop_requested: Callable[[], bool] = lambda: False,
     environment: Mapping[str, str] = os.environ,
 ) -> Session:
     """The session of one update; `get` reads the stack's configuration by full key.
@@ -38,7 +39,14 @@ def open_session(
     home = open_home(environ=environment)
     pacer = Pacer(home.pacing, access.key_id, clock)
     client = LambdaCloud(access.base_url, access.api_key, clock=clock, pacer=pacer)
-    return Session(client, clock, Journal(home.launches), say=say, ensure_wanted=ensure_wanted)
+    return Session(
+        client,
+        clock,
+        Journal(home.launches),
+        say=say,
+        ensure_wanted=ensure_wanted,
+        stop_requested=stop_requested,
+    )
 
 
 def _clock(access: CloudAccess) -> Clock:

@@ -138,6 +138,7 @@ class Session:
         waits: deadlines and intervals.
         say: prints one line of progress to the user.
         ensure_wanted: called right before a machine is launched; raises when nobody waits for it any more.
+        stop_requested: whether the user asked to stop; looked at between the polls of a long wait.
     """
 
     def __init__(
@@ -149,6 +150,7 @@ class Session:
         waits: Waits | None = None,
         say: Callable[[str], None] = print,
         ensure_wanted: Callable[[], None] = lambda: None,
+        stop_requested: Callable[[], bool] = lambda: False,
     ) -> None:
         self.client = client
         self.clock = clock
@@ -156,6 +158,7 @@ class Session:
         self.waits = waits or Waits()
         self.say = say
         self.ensure_wanted = ensure_wanted
+        self.stop_requested = stop_requested
         self.memory = Memory()
         self.launch_turn = threading.Lock()
         self.instances: SharedList[Instance] = SharedList(client.list_instances, clock)

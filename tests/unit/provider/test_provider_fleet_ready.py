@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sophia_infra.provider.errors import NotReady
+from sophia_infra.provider.errors import NotReady, Stopped
 from sophia_infra.provider.fleet_ready import FleetReadyKind, ssh_answers
 from sophia_infra.provider.instance import InstanceKind
 
@@ -237,3 +237,12 @@ def test_a_refresh_of_64_machines_is_one_request(
             assert kind.read(instance_id, props(name)).id == instance_id
         ready.read("id", ready_props(instances))
     assert operations == ["listInstances"]
+
+
+def test_a_wait_ends_on_request_and_says_what_goes_on_being_billed(
+    stage: Stage, fleet: Callable[[int], dict[str, str]]
+) -> None:
+    session = stage.session()
+    session.stop_requested = lambda: True
+    with pytest.raises(Stopped, match="Stopped on request while waiting for machine-1; they boot on, billed"):
+        FleetReadyKind(session).create(ready_props(fleet(1)))

@@ -16,7 +16,7 @@ from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.runtime import rpc
 
 from sophia_infra.operations.doctor import INSTANCE_TYPE_TOKEN
-from sophia_infra.provider import dynamic, errors
+from sophia_infra.provider import dynamic, errors, serving
 from sophia_infra.provider.engine_watch import EngineGone
 from sophia_infra.provider.instance_spec import Candidate, InstanceSpec, Machine, outputs_of
 from sophia_infra.provider.outcome import UNKNOWN, Checked, Created, Diff, Found, Kind
@@ -198,8 +198,8 @@ class Recorder:
 def adapted(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> tuple[dynamic.InstanceProvider, Recorder]:
     recorder = Recorder()
     kind: Kind = recorder
-    monkeypatch.setattr(dynamic, "_session", stage.session())
-    monkeypatch.setattr(dynamic.InstanceProvider, "_make_kind", lambda _self, _session: kind)
+    monkeypatch.setattr(serving, "_session", stage.session())
+    monkeypatch.setitem(serving._KINDS, "Instance", lambda _session: kind)
     provider = dynamic.InstanceProvider()
     provider.configure(ConfigureRequest(Config({}, "sophia-infra")))
     return provider, recorder

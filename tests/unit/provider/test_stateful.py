@@ -54,12 +54,9 @@ MET_IN_A_FULL_RUN = (
     "LaunchUncertain",
     "UnrecordedInstance",
     "CapacityExhausted",
-    "TerminationRefused",
     "AdoptionRefused",
-    "NotReady",
     "Unreachable",
     "ServerFault",
-    "RateLimited",
 )
 
 STACK_KEY = "stack-key"
@@ -209,6 +206,26 @@ class StackLives(RuleBasedStateMachine):
         self._update(kill_at)
         self._edit(label, again)
 
+    @rule(label=LABELS, edit=EDITS, kill_at=KILL_AT, lost=st.booleans(), refresh=st.booleans())
+    def tries_again_at_once_while_the_list_lags(
+        self, label: str, edit: Edit, kill_at: int | None, lost: bool, refresh: bool
+    ) -> None:
+        self.stage.set(list_lag_s=40, get_sees_lagging=False)
+        self._edit(label, edit)
+        if lost:
+            self.stage.fault("launchInstance", "after", "drop")
+        self._update(kill_at)
+        self._update(None, refresh=refresh)
+
+    @rule(label=LABELS, disk=DISKS, kill_at=st.integers(4, 9))
+    def is_killed_over_a_filesystem_that_somebody_else_then_makes(
+        self, label: str, disk: str, kill_at: int
+    ) -> None:
+        self._edit(label, ("disk", disk))
+        self._update(kill_at)
+        self._make_a_filesystem_for_somebody_else(disk)
+        self._update(None)
+
     @rule(disk=DISKS)
     def takes_a_filesystem_out(self, disk: str) -> None:
         self.disks.discard(disk)
@@ -224,11 +241,7 @@ class StackLives(RuleBasedStateMachine):
 
     @rule(disk=DISKS)
     def somebody_else_makes_a_filesystem(self, disk: str) -> None:
-        # Made within five minutes of an unanswered request of ours, nobody could tell it from ours.
-        self.clock.advance(301)
-        if disk not in {row["name"] for row in self._dump()["filesystems"]}:
-            with self.stage.cloud.lock:
-                self.foreign_disks.add(self.stage.cloud.filesystems.create(disk, HOME_REGION).id)
+        self._make_a_filesystem_for_somebody_else(disk)
 
     @rule(number=st.integers(0, 9), status=STATUSES)
     def something_happens_to_a_machine(self, number: int, status: str) -> None:
@@ -271,9 +284,11 @@ class StackLives(RuleBasedStateMachine):
     def runs_an_update(self, kill_at: int | None, refresh: bool, go_on: bool) -> None:
         self._update(kill_at, refresh=refresh, go_on=go_on)
 
-    @rule(kill_at=KILL_AT, name=st.one_of(LABELS, st.just("ssh-key"), DISKS))
-    def forces_a_replacement(self, kill_at: int | None, name: str) -> None:
+    @rule(kill_at=KILL_AT, name=st.one_of(LABELS, st.just("ssh-key"), DISKS), again=st.booleans())
+    def forces_a_replacement(self, kill_at: int | None, name: str, again: bool) -> None:
         self._update(kill_at, forced=name)
+        if again:
+            self._update(None)
 
     @rule(kill_at=KILL_AT)
     def runs_a_refresh(self, kill_at: int | None) -> None:
@@ -446,6 +461,13 @@ class StackLives(RuleBasedStateMachine):
         if free:
             self.wanted[label] = Want(name=label, adopt=free[0])
 
+    def _make_a_filesystem_for_somebody_else(self, disk: str) -> None:
+        # Made within five minutes of an unanswered request of ours, nobody could tell it from ours.
+        self.clock.advance(301)
+        if disk not in {row["name"] for row in self._dump()["filesystems"]}:
+            with self.stage.cloud.lock:
+                self.foreign_disks.add(self.stage.cloud.filesystems.create(disk, HOME_REGION).id)
+
     def _launch_for_somebody_else(self) -> None:
         order = LaunchOrder(HOME_REGION, HOME_TYPE, [KEY_NAME], name="somebody else's")
         with self.stage.cloud.lock, contextlib.suppress(Refused):
@@ -484,13 +506,22 @@ class StackLives(RuleBasedStateMachine):
         program = self._program()
         unchanged = self._unchanged()
         outcome = self._run(lambda session, doom: self.engine.update(program, session, doom, **how), kill_at)
-        ended = unchanged - set(self.stage.live())
-        assert not ended, f"machines that nobody asked to change were ended: {ended}"
+        lost = unchanged - set(self.stage.live()) - self._disks_and_keys()
+        assert not lost, f"things that nobody asked to change were ended: {lost}"
         return outcome
 
+    def _disks_and_keys(self) -> set[str]:
+        dump = self._dump()
+        return {row["id"] for row in (*dump["filesystems"], *dump["ssh_keys"])}
+
     def _unchanged(self) -> set[str]:
-        """Live machines that the state holds for a label whose wish they still fulfil."""
-        found = set()
+        """What the state holds for a wish that it still fulfils."""
+        there = self._disks_and_keys()
+        found = {
+            entry.id
+            for entry in self.engine.state
+            if entry.id in there and not entry.delete and (entry.kind == "key" or entry.name in self.disks)
+        }
         live = set(self.stage.live())
         for label, want in self.wanted.items():
             entry = self.engine.current(INSTANCE, label)
