@@ -1,0 +1,1 @@
+"""The rules of the policy pack: plain functions over plain data. `docs/policies.md` lists them."""
