@@ -64,6 +64,8 @@ lint: $(INSTALLED)  ## ruff, mypy, the layers of the house, the workflow files.
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy __main__.py
+	@$(BIN)/mypy policies/__main__.py
 	@$(BIN)/lint-imports
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml

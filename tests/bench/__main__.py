@@ -9,13 +9,10 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from rich.console import Console
 
-from .figures import Figure, Skipped, as_document, show
-
-TESTS = Path(__file__).resolve().parents[1]
+from tests.bench.figures import Figure, Skipped, as_document, show
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,8 +40,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _groups(*, quick: bool) -> Iterator[tuple[str, Callable[[], Sequence[Figure | Skipped]]]]:
-    # The helpers of the test tiers are modules of their folders, as pytest sees them.
-    sys.path[:0] = [str(TESTS), str(TESTS / "engine")]
     from . import fresh_process, in_process, on_engine
 
     tries = 3 if quick else 7
@@ -55,7 +50,10 @@ def _groups(*, quick: bool) -> Iterator[tuple[str, Callable[[], Sequence[Figure 
     yield "emulator", lambda: fresh_process.measure_emulator(3 if quick else 10)
     yield "refresh", in_process.measure_refresh
     yield "launch", in_process.measure_launch
+    yield "cost", in_process.measure_cost
     yield "engine", lambda: on_engine.measure_engine(1 if quick else 3, many=not quick)
+    if not quick:
+        yield "policies", on_engine.measure_policies
 
 
 if __name__ == "__main__":

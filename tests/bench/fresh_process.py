@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from .figures import Figure
+from tests.bench.figures import Figure
 
 __all__ = ["measure_command", "measure_emulator", "measure_import"]
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from program.program_run import CHECKOUT, PUBLIC_KEY, run_program, small_config
 
 from sophia_infra.emulator.cloud import Cloud
 from sophia_infra.emulator.server import EmulatorServer
@@ -22,9 +21,10 @@ from sophia_infra.provider.fleet_ready import FleetReadyKind
 from sophia_infra.provider.instance import InstanceKind
 from sophia_infra.provider.journal import Journal
 from sophia_infra.provider.session import Session
-
-from .figures import Figure
-from .timing import least
+from tests.bench.figures import Figure
+from tests.bench.timing import least
+from tests.program.program_run import CHECKOUT, PUBLIC_KEY, run_program, small_config
+from tests.unit.cost.cost_bench import measure_cost_diff
 
 __all__ = ["measure_launch", "measure_program", "measure_refresh", "measure_stack_file"]
 
@@ -154,3 +154,10 @@ def _create(
 
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(create, range(count)))
+
+
+def measure_cost() -> list[Figure]:
+    """`sophia cost diff` on a generated file of 1 MB, as a whole process."""
+    measured = measure_cost_diff()
+    how = f"least of whole processes; {measured['file_bytes'] / 1e6:.1f} MB, {measured['machines']} machines"
+    return [Figure("sophia cost diff", measured["best_s"], "s", measured["limit_s"], how)]

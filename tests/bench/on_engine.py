@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from project import CHECKOUT, Project, make_project
-
 from sophia_infra.engine.errors import EngineError
 from sophia_infra.engine.home import open_home
 from sophia_infra.engine.locate import Engine, find_engine
-
-from .figures import Figure, Skipped
-from .timing import least
+from tests.bench.figures import Figure, Skipped
+from tests.bench.timing import least
+from tests.engine.project import CHECKOUT, Project, make_project
+from tests.unit.policies.policy_bench import BUDGET_S as POLICY_BUDGET_S
+from tests.unit.policies.policy_bench import measure_policy_overhead
 
 __all__ = ["measure_engine"]
 
@@ -93,3 +93,17 @@ def _plain_project(engine: Engine, count: int) -> Iterator[Project]:
         (project.root / "__main__.py").write_text(_PLAIN.format(count=count), encoding="utf-8")
         project.write({})
         yield project
+
+
+def measure_policies() -> list[Figure | Skipped]:
+    """What the policy pack adds to a preview of 150 resources, beside what any pack adds."""
+    if _engine() is None:
+        return [Skipped("policy pack", "no Pulumi engine on PATH or in the cache; `make engine` gets one")]
+    overhead = measure_policy_overhead()
+    what = f"policy pack on a preview of {overhead.resources} resources"
+    empty = (overhead.empty_pack_s - overhead.without_s, "an empty pack")
+    how = f"least of {overhead.rounds} previews, less the least without a pack"
+    return [
+        Figure(f"{what}, all of it", overhead.added_s, "s", POLICY_BUDGET_S, how, reference=empty),
+        Figure(f"{what}, our rules", overhead.rules_s, "s", POLICY_BUDGET_S, how),
+    ]

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "engine")]
-
-from engine_fixtures import engine, project  # noqa: E402 (found through the line above)
+from tests.engine.engine_fixtures import engine, project
 
 __all__ = ["engine", "project"]
 

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from project import A10, A6000, Project
-from victims import BackgroundUpdate, held, is_running, kill, release, wait_until
 
 from sophia_infra.engine.stacks import unlock_if_dead
+from tests.chaos.victims import BackgroundUpdate, held, is_running, kill, release, wait_until
+from tests.engine.project import A10, A6000, Project
 
 pytestmark = [pytest.mark.engine, pytest.mark.chaos]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from project import A10, Project
-from victims import BackgroundUpdate, held, release, wait_until
 
 from sophia_infra.engine.errors import StackLocked
 from sophia_infra.engine.stacks import unlock_if_dead
+from tests.chaos.victims import BackgroundUpdate, held, release, wait_until
+from tests.engine.project import A10, Project
 
 pytestmark = [pytest.mark.engine, pytest.mark.chaos]
 

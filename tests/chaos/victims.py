@@ -11,11 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from project import Project
-
 from sophia_infra.emulator.faults import FaultRule
 from sophia_infra.engine.errors import EngineError
 from sophia_infra.engine.run import OperationResult
+from tests.engine.project import Project
 
 _DEADLINE_S = 60.0
 _POLL_S = 0.01
@@ -64,7 +63,7 @@ class BackgroundUpdate:
 
 @contextmanager
 def held(project: Project, operation: str, when: str) -> Iterator[FaultRule]:
-    """The next request of `operation` stops at that moment until released; released at the end in any case."""
+    """The next request of `operation` stops at that moment until released; at the latest when this ends."""
     with project.cloud.lock:
         rule = project.cloud.faults.add(operation, when, "hold")
     try:

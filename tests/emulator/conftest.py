@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from emulator_client import Api, strict_settings
 
 from sophia_infra.emulator import EmulatorServer
+from tests.emulator.emulator_client import Api, strict_settings
 
 MakeApi = Callable[..., Api]
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from emulator_client import REGION, Api
 
 from sophia_infra.emulator import Cloud, CloudSettings
 from sophia_infra.emulator.instances import LaunchOrder
+from tests.emulator.emulator_client import REGION, Api
 
 
 def usd(api: Api) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from emulator_client import REGION, Api
 
 from sophia_infra.emulator import Cloud, CloudSettings
 from sophia_infra.emulator.core import AUDIT_EVENTS_KEPT
 from sophia_infra.emulator.requests_seen import REQUESTS_KEPT, RequestsSeen
 from sophia_infra.model.clock import ScaledClock, SystemClock
+from tests.emulator.emulator_client import REGION, Api
 
 MakeApi = Callable[..., Api]
 

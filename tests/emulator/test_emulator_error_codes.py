@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import requests
-from emulator_client import REGION, RULE, Api, launch_body
 
 import sophia_infra.emulator
 from sophia_infra.emulator import errors
+from tests.emulator.emulator_client import REGION, RULE, Api, launch_body
 
 DOCUMENT = json.loads(
     (Path(sophia_infra.emulator.__file__).parent / "data" / "lambda-openapi.json").read_text("utf-8")

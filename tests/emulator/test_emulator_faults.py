@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import requests
-from emulator_client import Api, launch_body
+
+from tests.emulator.emulator_client import Api, launch_body
 
 LOST = requests.exceptions.ConnectionError
 

@@ -11,8 +11,6 @@ from typing import Any
 import hypothesis
 import pytest
 import schemathesis
-from emulator_client import API_KEY, PUBLIC_KEY, strict_settings
-from emulator_openapi import KEY_NAME, LINKS, linked_document
 from hypothesis import strategies
 from schemathesis import Case, GenerationMode, Response
 from schemathesis.checks import not_a_server_error
@@ -27,6 +25,8 @@ from schemathesis.specs.openapi.checks import (
 
 from sophia_infra.emulator import Cloud, EmulatorServer
 from sophia_infra.emulator.document import operation_ids, operations
+from tests.emulator.emulator_client import API_KEY, PUBLIC_KEY, strict_settings
+from tests.emulator.emulator_openapi import KEY_NAME, LINKS, linked_document
 
 CHECKS = [
     not_a_server_error,

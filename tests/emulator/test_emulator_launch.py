@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from emulator_client import KEY_NAME, PUBLIC_KEY, REGION, RULE, Api, launch_body
 
 from sophia_infra.emulator import Cloud
 from sophia_infra.model.catalogue import CATALOGUE, REGIONS
+from tests.emulator.emulator_client import KEY_NAME, PUBLIC_KEY, REGION, RULE, Api, launch_body
 
 MakeApi = Callable[..., Api]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emulator_client import Api, launch_body
+from tests.emulator.emulator_client import Api, launch_body
 
 MakeApi = Callable[..., Api]
 

@@ -11,10 +11,10 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import requests
-from emulator_client import PUBLIC_KEY, REGION, RULE, Api, launch_body
 
 import sophia_infra.emulator
 from sophia_infra.emulator.wire.operations import OPERATIONS
+from tests.emulator.emulator_client import PUBLIC_KEY, REGION, RULE, Api, launch_body
 
 DOCUMENT = json.loads(
     (Path(sophia_infra.emulator.__file__).parent / "data" / "lambda-openapi.json").read_text("utf-8")

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 import requests
-from emulator_client import PUBLIC_KEY, launch_body
 
 from sophia_infra.emulator import Cloud
 from sophia_infra.emulator.__main__ import main
 from sophia_infra.emulator.persistence import StateFile
+from tests.emulator.emulator_client import PUBLIC_KEY, launch_body
 
 AUTH = {"Authorization": "Bearer any"}
 EMULATOR = [sys.executable, "-m", "sophia_infra.emulator"]

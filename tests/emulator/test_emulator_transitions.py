@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from emulator_client import Api, launch_body
+
+from tests.emulator.emulator_client import Api, launch_body
 
 MakeApi = Callable[..., Api]
 

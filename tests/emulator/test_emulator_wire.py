@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from emulator_client import API_KEY, REGION, RULE, Api, launch_body
+
+from tests.emulator.emulator_client import API_KEY, REGION, RULE, Api, launch_body
 
 BASIC = base64.b64encode(f"{API_KEY}:".encode()).decode()
 

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from engine_fixtures import engine, project
+from tests.engine.engine_fixtures import engine, project
 
 __all__ = ["engine", "project"]

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from project import CHECKOUT, Project, make_project
 
 from sophia_infra.engine.build import BuildProgress
 from sophia_infra.engine.home import open_home
 from sophia_infra.engine.locate import Engine, find_engine
+from tests.engine.project import CHECKOUT, Project, make_project
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from project import CHECKOUT
+
+from tests.engine.project import CHECKOUT
 
 __all__ = ["copy_policy_pack", "write_json"]
 

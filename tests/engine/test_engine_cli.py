@@ -23,7 +23,6 @@ from typing import Any
 import pytest
 import requests
 import yaml
-from project import A10, A6000, CHECKOUT, PUBLIC_KEY
 
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.local_emulator import EmulatorEndpoint, find_emulator
@@ -31,6 +30,7 @@ from sophia_infra.engine.home import Home, open_home
 from sophia_infra.engine.locate import Engine
 from sophia_infra.engine.locks import find_locks
 from sophia_infra.provider.tags import LAUNCH_TAG, LAUNCHED_AT_TAG, NAME_TAG, STACK_TAG
+from tests.engine.project import A10, A6000, CHECKOUT, PUBLIC_KEY
 
 pytestmark = pytest.mark.engine
 

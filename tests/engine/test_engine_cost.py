@@ -13,7 +13,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from project import A10, A6000, Project
 
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cost import (
@@ -30,6 +29,7 @@ from sophia_infra.engine.events import Event
 from sophia_infra.engine.run import OperationOptions
 from sophia_infra.engine.stacks import export_stack
 from sophia_infra.model.price_book import PriceBook
+from tests.engine.project import A10, A6000, Project
 
 pytestmark = pytest.mark.engine
 

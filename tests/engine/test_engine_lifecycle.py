@@ -5,10 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from project import A10, A6000, Project
 
 from sophia_infra.engine.errors import UpdateFailed
 from sophia_infra.engine.events import Diagnostic, Event
+from tests.engine.project import A10, A6000, Project
 
 pytestmark = pytest.mark.engine
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from policy_pack import copy_policy_pack, write_json
-from project import A10, A6000, CHECKOUT, Project
 
 from sophia_infra.engine.errors import PolicyRefused, UpdateFailed
 from sophia_infra.engine.events import PolicyViolation
 from sophia_infra.engine.run import OperationOptions, OperationResult, Verb
 from sophia_infra.model.stack_config import load_stack_config
+from tests.engine.policy_pack import copy_policy_pack, write_json
+from tests.engine.project import A10, A6000, CHECKOUT, Project
 
 pytestmark = pytest.mark.engine
 

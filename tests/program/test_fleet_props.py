@@ -16,8 +16,7 @@ from sophia_infra.model.instance import InstanceConfig
 from sophia_infra.model.network import FirewallConfig
 from sophia_infra.model.storage import FilesystemConfig
 from sophia_infra.provider.instance_spec import InstanceSpec
-
-from .program_run import PUBLIC_KEY
+from tests.program.program_run import PUBLIC_KEY
 
 STACK = "sophia-infra/local"
 LONG_STACK = "sophia-infra/" + "a-long-name-for-a-stack" * 4

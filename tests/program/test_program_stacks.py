@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from sophia_infra.provider.instance_spec import InstanceSpec
-
-from .program_run import Run, run_program, small_config, stack_config
+from tests.program.program_run import Run, run_program, small_config, stack_config
 
 FIVE = {
     "sophia-ai-core": ("gpu_1x_gh200", "us-east-3"),

@@ -10,8 +10,7 @@ import pytest
 from sophia_infra.emulator import CloudSettings, EmulatorServer
 from sophia_infra.emulator.cloud import Cloud
 from sophia_infra.model.clock import ScaledClock
-
-from .sophia_command import A10, Sophia
+from tests.unit.cli.sophia_command import A10, Sophia
 
 SPEED = 600.0
 

@@ -13,8 +13,8 @@ import pytest
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.emulator import EmulatorServer
 from sophia_infra.engine.versions import PINNED_ENGINE
+from tests.unit.cli.sophia_command import Sophia
 
-from .sophia_command import Sophia
 from .test_cli_looking import TAGS, launch
 
 UNKNOWN_ID = "0" * 32

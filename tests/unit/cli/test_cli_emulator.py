@@ -8,7 +8,7 @@ import signal
 import pytest
 import requests
 
-from .sophia_command import Sophia, finish
+from tests.unit.cli.sophia_command import Sophia, finish
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -19,8 +19,7 @@ from sophia_infra.lambda_cloud import LambdaCloud, LaunchRequest, Pacer
 from sophia_infra.model.catalogue import CATALOGUE
 from sophia_infra.model.clock import VirtualClock
 from sophia_infra.provider.tags import LAUNCH_TAG, LAUNCHED_AT_TAG, NAME_TAG, STACK_TAG
-
-from .sophia_command import A10, PUBLIC_KEY, Sophia, finish
+from tests.unit.cli.sophia_command import A10, PUBLIC_KEY, Sophia, finish
 
 TAGS = {STACK_TAG: "sophia-infra/local", NAME_TAG: "a", LAUNCH_TAG: "g1-0123456789abcdef"}
 

@@ -13,8 +13,7 @@ import yaml
 
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.emulator import EmulatorServer
-
-from .sophia_command import A10, API_KEY, PUBLIC_KEY, Sophia
+from tests.unit.cli.sophia_command import A10, API_KEY, PUBLIC_KEY, Sophia
 
 REAL = {"endpoint": "lambda", "fleet": {"a": {**A10, "adopt": {"name": "a"}}}, "ssh": None}
 PRIVATE_KEY = "-----BEGIN OPENSSH PRIVATE " + "KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n"

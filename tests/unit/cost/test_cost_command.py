@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cost_bench import write_event_file
-from cost_plans import RECORDED, recorded
 
 from sophia_infra.cli.exit_codes import ExitCode
+from tests.unit.cost.cost_bench import write_event_file
+from tests.unit.cost.cost_plans import RECORDED, recorded
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 STACK_FILE = """\

@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from cost_plans import DATED, OF_THE_PLAN, create, fleet_of_the_plan, plan_of
 
 from sophia_infra.cost import Prices, plan_rows, sum_rows
 from sophia_infra.model.errors import UnknownPrice
 from sophia_infra.model.money import HOURS_PER_DAY
+from tests.unit.cost.cost_plans import DATED, OF_THE_PLAN, create, fleet_of_the_plan, plan_of
 
 GOLDEN = [
     pytest.param(OF_THE_PLAN, "4.83", "115.92", "3477.60", id="2025"),

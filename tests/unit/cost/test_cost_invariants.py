@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from cost_plans import DATED, create, delete, keep, plan_of, replace, terms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from sophia_infra.cost.totals import Totals
 from sophia_infra.engine.events import Step
 from sophia_infra.model.catalogue import CATALOGUE, REGIONS
 from sophia_infra.model.money import Rate
+from tests.unit.cost.cost_plans import DATED, create, delete, keep, plan_of, replace, terms
 
 FEW = settings(max_examples=60, deadline=None)
 

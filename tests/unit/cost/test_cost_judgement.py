@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from cost_plans import DATED, create, delete, fleet_of_the_plan, keep, plan_of, replace, terms
 
 from sophia_infra.cli.cost_output import cost_exit_code
 from sophia_infra.cli.exit_codes import ExitCode
@@ -25,6 +24,7 @@ from sophia_infra.cost import (
 from sophia_infra.cost.judgement import check_quota
 from sophia_infra.engine.events import Step
 from sophia_infra.model.money import parse_rate
+from tests.unit.cost.cost_plans import DATED, create, delete, fleet_of_the_plan, keep, plan_of, replace, terms
 
 A10, A6000 = ("gpu_1x_a10", "us-west-1"), ("gpu_1x_a6000", "us-west-1")
 NOON = datetime(2026, 9, 21, 12, tzinfo=UTC).timestamp()

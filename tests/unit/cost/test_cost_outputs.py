@@ -14,7 +14,6 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from cost_plans import DATED, create, delete, fleet_of_the_plan, keep, plan_of, recorded, replace, step, terms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -37,6 +36,18 @@ from sophia_infra.cost.schema import SCHEMA_FILE, build_schema
 from sophia_infra.cost.terms import terms_of_plan
 from sophia_infra.model.money import parse_rate
 from sophia_infra.model.price_book import PriceBook
+from tests.unit.cost.cost_plans import (
+    DATED,
+    create,
+    delete,
+    fleet_of_the_plan,
+    keep,
+    plan_of,
+    recorded,
+    replace,
+    step,
+    terms,
+)
 
 VALIDATOR = jsonschema_rs.validator_for(build_schema())
 LIMIT = BudgetTerms(parse_rate("$200/day"), 80, "Pulumi.local.yaml")

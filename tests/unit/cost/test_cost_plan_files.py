@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 import pytest
-from cost_plans import INSTANCE, RECORDED, keep, plan_of, recorded, replace, state_of, step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +26,7 @@ from sophia_infra.cost import (
 )
 from sophia_infra.cost.prices import Prices
 from sophia_infra.model.price_book import PriceBook
+from tests.unit.cost.cost_plans import INSTANCE, RECORDED, keep, plan_of, recorded, replace, state_of, step
 
 A10, A6000 = "gpu_1x_a10", "gpu_1x_a6000"
 PRICES = Prices((PriceBook.fallback(),))

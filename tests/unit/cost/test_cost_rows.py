@@ -6,7 +6,6 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from cost_plans import DATED, OF_THE_PLAN, create, delete, keep, plan_of, replace, state_of, step, terms
 
 from sophia_infra.cost import Action, CostRow, MachineTerms, Prices, StackTerms, group_totals, plan_rows
 from sophia_infra.cost.boot import OVERLAP_MARGIN_MINUTES, Minutes, boot_minutes, gpu_count, gpu_model
@@ -14,6 +13,18 @@ from sophia_infra.engine.events import Step
 from sophia_infra.model.catalogue import CATALOGUE
 from sophia_infra.model.errors import UnknownPrice
 from sophia_infra.model.price_book import PriceBook
+from tests.unit.cost.cost_plans import (
+    DATED,
+    OF_THE_PLAN,
+    create,
+    delete,
+    keep,
+    plan_of,
+    replace,
+    state_of,
+    step,
+    terms,
+)
 
 A10, A6000, H100X8 = (
     ("gpu_1x_a10", "us-west-1"),

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from sophia_infra.engine import Home, open_home
-
-from .fakes import FakeGo, FakePulumi
+from tests.unit.engine.fakes import FakeGo, FakePulumi
 
 
 @pytest.fixture(autouse=True)

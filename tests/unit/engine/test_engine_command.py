@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .fakes import FakeGo
+from tests.unit.engine.fakes import FakeGo
 
 
 @pytest.fixture

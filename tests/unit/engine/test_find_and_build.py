@@ -21,8 +21,7 @@ from sophia_infra.engine import (
     find_engine,
 )
 from sophia_infra.engine.toolchain import INSTALLED_FILES, MANIFEST
-
-from .fakes import FakeGo, wait_until_ended, write_script
+from tests.unit.engine.fakes import FakeGo, wait_until_ended, write_script
 
 Find = Callable[..., Engine]
 TWO_WAYS_OUT = (

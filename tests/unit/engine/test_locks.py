@@ -7,8 +7,7 @@ import sys
 import pytest
 
 from sophia_infra.engine import Home, StackLocked, lock_holders, prepare_stack, run_operation, unlock_if_dead
-
-from .fakes import FakePulumi, write_lock
+from tests.unit.engine.fakes import FakePulumi, write_lock
 
 LATER = "2199-01-01T00:00:00.123456789Z"
 LONG_AGO = "2001-01-01T00:00:00+01:00"

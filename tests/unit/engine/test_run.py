@@ -30,8 +30,7 @@ from sophia_infra.engine import (
     run_operation,
 )
 from sophia_infra.engine.run import Verb
-
-from .fakes import FakePulumi, wait_until_ended
+from tests.unit.engine.fakes import FakePulumi, wait_until_ended
 
 SUCCESS = """
     event(resourcePreEvent={"metadata": {"op": "create", "urn": "urn:pulumi:local::shop::t::core"}})

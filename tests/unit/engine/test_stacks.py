@@ -15,8 +15,7 @@ from sophia_infra.engine import (
     stack_exists,
     stack_outputs,
 )
-
-from .fakes import FakePulumi
+from tests.unit.engine.fakes import FakePulumi
 
 INIT = """
     with open("Pulumi.local.yaml", "a") as file:

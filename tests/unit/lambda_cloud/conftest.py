@@ -7,10 +7,9 @@ import pytest
 
 from sophia_infra.lambda_cloud import LambdaCloud, Pacer
 from sophia_infra.model.clock import VirtualClock
-
-from .document import declared_operations, example
-from .every_call import filled
-from .service import Reply, ScriptedService
+from tests.unit.lambda_cloud.document import declared_operations, example
+from tests.unit.lambda_cloud.every_call import filled
+from tests.unit.lambda_cloud.service import Reply, ScriptedService
 
 # Put together at run time, so that no scanner takes this file for a leak.
 API_KEY = "_".join(["secret", "ops", "0123456789abcdef" * 2]) + "." + "Zx9" * 8

@@ -18,10 +18,9 @@ from sophia_infra.lambda_cloud import (
     SshKey,
     UnexpectedAnswer,
 )
-
-from .document import document, example
-from .every_call import ID, LAUNCH
-from .service import ScriptedService, data
+from tests.unit.lambda_cloud.document import document, example
+from tests.unit.lambda_cloud.every_call import ID, LAUNCH
+from tests.unit.lambda_cloud.service import ScriptedService, data
 
 
 def instance(**changes: object) -> dict[str, Any]:

@@ -26,10 +26,10 @@ from sophia_infra.lambda_cloud import (
     Unreachable,
 )
 from sophia_infra.model.clock import VirtualClock
+from tests.unit.lambda_cloud.every_call import CALLS, ID, LAUNCH
+from tests.unit.lambda_cloud.service import Reply, ScriptedService, data, error
 
 from .conftest import route_of, success_of
-from .every_call import CALLS, ID, LAUNCH
-from .service import Reply, ScriptedService, data, error
 
 
 def unpaced(url: str, clock: VirtualClock, *, read_s: float = 5.0, attempts: int = 8) -> LambdaCloud:

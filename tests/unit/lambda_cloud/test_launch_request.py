@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sophia_infra.lambda_cloud import FileSystemMount, InvalidSpec, LambdaCloud, LaunchRequest
-
-from .document import declared_operations, faults
-from .every_call import LAUNCH
-from .service import ScriptedService
+from tests.unit.lambda_cloud.document import declared_operations, faults
+from tests.unit.lambda_cloud.every_call import LAUNCH
+from tests.unit.lambda_cloud.service import ScriptedService
 
 # The machine that runs this may be busy: what an example takes says nothing.
 patient = settings(deadline=None)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from sophia_infra.lambda_cloud import OPERATIONS, LambdaCloud, UnexpectedAnswer
+from tests.unit.lambda_cloud.document import declared_operations, example, faults, objects_with_required
+from tests.unit.lambda_cloud.every_call import CALLS, filled
+from tests.unit.lambda_cloud.service import Reply, ScriptedService
 
 from .conftest import end_pages, route_of, success_of
-from .document import declared_operations, example, faults, objects_with_required
-from .every_call import CALLS, filled
-from .service import Reply, ScriptedService
 
 # Required by the document, but null, empty or absent does no harm: nothing that matters hangs on them.
 TOLERATED = {

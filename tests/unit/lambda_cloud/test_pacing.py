@@ -17,10 +17,10 @@ import pytest
 from sophia_infra.lambda_cloud import LambdaCloud, Pacer
 from sophia_infra.lambda_cloud.pacing import LAUNCH_INTERVAL_S, REQUEST_INTERVAL_S, Slot
 from sophia_infra.model.clock import VirtualClock
+from tests.unit.lambda_cloud.every_call import LAUNCH
+from tests.unit.lambda_cloud.service import ScriptedService
 
 from .conftest import success_of
-from .every_call import LAUNCH
-from .service import ScriptedService
 
 KEY = Pacer.key_id("https://cloud.lambda.ai", "a-key")
 

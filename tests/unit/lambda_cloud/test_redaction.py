@@ -20,8 +20,7 @@ from sophia_infra.lambda_cloud import (
 )
 from sophia_infra.lambda_cloud.account_answers import AttachmentDownload, AttachmentUpload
 from sophia_infra.lambda_cloud.redaction import EXCERPT_CHARACTERS, excerpt
-
-from .document import document, example
+from tests.unit.lambda_cloud.document import document, example
 
 # The machine that runs this may be busy: what an example takes says nothing.
 patient = settings(deadline=None)

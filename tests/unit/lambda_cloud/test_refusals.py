@@ -9,10 +9,9 @@ import pytest
 from sophia_infra import lambda_cloud
 from sophia_infra.lambda_cloud import LambdaCloud, LambdaCloudError, errors
 from sophia_infra.lambda_cloud.refusals import CLASS_BY_CODE, LEGACY_CODES, refusal
-
-from .document import declared_codes
-from .every_call import CALLS, ID, LAUNCH
-from .service import Reply, ScriptedService, error
+from tests.unit.lambda_cloud.document import declared_codes
+from tests.unit.lambda_cloud.every_call import CALLS, ID, LAUNCH
+from tests.unit.lambda_cloud.service import Reply, ScriptedService, error
 
 LAUNCH_ROUTE = "POST /api/v1/instance-operations/launch"
 

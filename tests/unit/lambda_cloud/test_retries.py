@@ -23,10 +23,10 @@ from sophia_infra.lambda_cloud import (
 )
 from sophia_infra.lambda_cloud.retry_after import parse_retry_after
 from sophia_infra.model.clock import VirtualClock
+from tests.unit.lambda_cloud.every_call import CALLS, ID
+from tests.unit.lambda_cloud.service import DROP, Reply, ScriptedService, error
 
 from .conftest import route_of, success_of
-from .every_call import CALLS, ID
-from .service import DROP, Reply, ScriptedService, error
 
 # The machine that runs this may be busy: what an example takes says nothing.
 patient = settings(deadline=None)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
-from model_stacks import right_stack, with_changes
 from pydantic.fields import FieldInfo
 
 from sophia_infra.model.forms import ClosedModel
@@ -15,6 +14,7 @@ from sophia_infra.model.money import HOURS_PER_DAY, HOURS_PER_MONTH
 from sophia_infra.model.network import REGIONS_WITHOUT_FIREWALL
 from sophia_infra.model.stack_config import parse_stack_config
 from sophia_infra.model.user_data import MAX_USER_DATA_BYTES
+from tests.unit.model.model_stacks import right_stack, with_changes
 
 
 def every_field() -> Iterator[tuple[str, FieldInfo]]:

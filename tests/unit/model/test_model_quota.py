@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from model_stacks import right_stack, with_changes
 
 from sophia_infra.model.errors import ConfigError
 from sophia_infra.model.stack_config import StackConfig, parse_stack_config
+from tests.unit.model.model_stacks import right_stack, with_changes
 
 
 def stack_with(quota: object) -> StackConfig:

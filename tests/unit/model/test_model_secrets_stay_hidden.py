@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from model_stacks import right_stack, with_changes
 from pydantic import ValidationError
 
 from sophia_infra.model.redaction import HIDDEN, looks_like_secret, shown
 from sophia_infra.model.stack_config import ConfigError, StackConfig, load_stack_config, parse_stack_config
+from tests.unit.model.model_stacks import right_stack, with_changes
 
 # Put together at run time, so that no scanner takes this file for a leak.
 HEX = "0123456789abcdef"

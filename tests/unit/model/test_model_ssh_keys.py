@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 
 import pytest
-from model_stacks import PUBLIC_KEY, with_changes
 
 from sophia_infra.model.errors import Refused
 from sophia_infra.model.ssh import parse_public_key
 from sophia_infra.model.stack_config import ConfigError, parse_stack_config
+from tests.unit.model.model_stacks import PUBLIC_KEY, with_changes
 
 # Put together here, so that no scanner takes this file for a leak.
 PRIVATE_KEY = "-----BEGIN OPENSSH PRIVATE" + " KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU=\n-----END\n"

@@ -9,12 +9,12 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import yaml
-from model_stacks import right_stack, with_changes
 
 from sophia_infra.model.catalogue import CATALOGUE
 from sophia_infra.model.price_book import PriceBook
 from sophia_infra.model.schema import build_schema
 from sophia_infra.model.stack_config import ConfigError, StackConfig, load_stack_config, parse_stack_config
+from tests.unit.model.model_stacks import right_stack, with_changes
 
 ROOT = Path(__file__).parents[3]
 PLACES = {

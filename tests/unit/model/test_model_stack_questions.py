@@ -5,12 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from model_stacks import right_stack, with_changes
 
 from sophia_infra.model.errors import UnknownPrice
 from sophia_infra.model.instance import LaunchChoice
 from sophia_infra.model.price_book import PriceBook
 from sophia_infra.model.stack_config import StackConfig, parse_stack_config
+from tests.unit.model.model_stacks import right_stack, with_changes
 
 LATER = {"type": "8xH100", "region": "us-east-3", "purpose": "training", "phase": 3}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import pytest
-from model_stacks import REMOVED, right_stack, with_changes
 
 from sophia_infra.model.stack_config import ConfigError, parse_stack_config
+from tests.unit.model.model_stacks import REMOVED, right_stack, with_changes
 
 CORE = ("sophia:fleet", "core")
 TAKEN = ("sophia:fleet", "taken")

@@ -14,8 +14,16 @@ from sophia_infra.operations.doctor import Finding, FindingKind, examine, ids_in
 from sophia_infra.operations.wanted_launches import wanted_launches
 from sophia_infra.provider.instance_spec import InstanceSpec
 from sophia_infra.provider.journal import Intent
-
-from .machines import NOW_S, STACK, deployment, entry, instance_id, launched, machine, props
+from tests.unit.operations.machines import (
+    NOW_S,
+    STACK,
+    deployment,
+    entry,
+    instance_id,
+    launched,
+    machine,
+    props,
+)
 
 TERMINATE_1 = f"sophia doctor --stack test --terminate {instance_id(1)}"
 

@@ -10,8 +10,7 @@ import pytest
 
 from sophia_infra.model.instance import InstanceConfig
 from sophia_infra.operations.fleet_status import build_fleet_status, usd_so_far
-
-from .machines import NOW_S, STACK, instance_id, launched, machine, props
+from tests.unit.operations.machines import NOW_S, STACK, instance_id, launched, machine, props
 
 
 def config(**changes: Any) -> InstanceConfig:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from .policy_cases import UNKNOWN, Case, container, fleet_of, gpu, kube, machine, root, stack, workload
+from tests.unit.policies.policy_cases import (
+    UNKNOWN,
+    Case,
+    container,
+    fleet_of,
+    gpu,
+    kube,
+    machine,
+    root,
+    stack,
+    workload,
+)
 
 A10 = machine("a")
 A6000 = machine("b", "gpu_1x_a6000", "us-south-1")

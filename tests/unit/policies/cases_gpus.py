@@ -7,7 +7,7 @@ from typing import Any
 
 from sophia_policies.plain import Resource
 
-from .policy_cases import UNKNOWN, Aspect, Case, container, gpu, kube, machine, workload
+from tests.unit.policies.policy_cases import UNKNOWN, Aspect, Case, container, gpu, kube, machine, workload
 
 FLEET = (
     machine("core", "gpu_1x_gh200", "us-east-3"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from sophia_policies.plain import Resource
 
-from .policy_cases import DIGEST, UNKNOWN, Case, container, kube, machine, workload
+from tests.unit.policies.policy_cases import DIGEST, UNKNOWN, Case, container, kube, machine, workload
 
 HEX = "0123456789abcdef"
 API_KEY = "sk-" + "abcdefghijkl" + "mnop1234"

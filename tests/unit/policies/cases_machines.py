@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from sophia_policies.plain import Resource
 
-from .policy_cases import UNKNOWN, Case, container, fleet_of, kube, machine, stack, workload
+from tests.unit.policies.policy_cases import (
+    UNKNOWN,
+    Case,
+    container,
+    fleet_of,
+    kube,
+    machine,
+    stack,
+    workload,
+)
 
 A10 = machine("a")
 GH200 = machine("g", "gpu_1x_gh200", "us-east-3")

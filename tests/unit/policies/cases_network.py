@@ -6,7 +6,7 @@ from typing import Any
 
 from sophia_policies.plain import Resource
 
-from .policy_cases import UNKNOWN, Case, kube, machine
+from tests.unit.policies.policy_cases import UNKNOWN, Case, kube, machine
 
 WORLD = "0.0.0.0/0"
 

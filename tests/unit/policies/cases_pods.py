@@ -8,7 +8,7 @@ from typing import Any
 from sophia_policies.plain import Resource
 from sophia_policies.waivers import Waiver
 
-from .policy_cases import TODAY, UNKNOWN, Case, container, gpu, kube, root, workload
+from tests.unit.policies.policy_cases import TODAY, UNKNOWN, Case, container, gpu, kube, root, workload
 
 
 def one(kind: str = "Deployment", **spec: Any) -> Resource:

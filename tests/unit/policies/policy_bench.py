@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TESTS / "engine"))
-
-from policy_pack import copy_policy_pack  # noqa: E402
-from project import CHECKOUT, Project, make_project  # noqa: E402
-
-from sophia_infra.engine.home import open_home  # noqa: E402
-from sophia_infra.engine.locate import find_engine  # noqa: E402
-from sophia_infra.engine.run import OperationOptions  # noqa: E402
+from sophia_infra.engine.home import open_home
+from sophia_infra.engine.locate import find_engine
+from sophia_infra.engine.run import OperationOptions
+from tests.engine.policy_pack import copy_policy_pack
+from tests.engine.project import CHECKOUT, Project, make_project
 
 __all__ = ["BUDGET_S", "RESOURCES", "PolicyOverhead", "measure_policy_overhead"]
 

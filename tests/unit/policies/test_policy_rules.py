@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from sophia_policies.registry import NOT_WAIVABLE, RULES, RULES_BY_NAME
 from sophia_policies.rule import ResourceRule
 
+from tests.unit.policies.policy_cases import Case, find
+
 from . import cases_dollars, cases_gpus, cases_images_and_secrets, cases_machines, cases_network, cases_pods
-from .policy_cases import Case, find
 
 CASES: tuple[Case, ...] = (
     *cases_dollars.CASES,

@@ -14,7 +14,7 @@ from sophia_policies.registry import NOT_WAIVABLE, RULES_BY_NAME
 from sophia_policies.rule import ResourceRule, Situation, StackRule
 from sophia_policies.waivers import Waiver, list_waivers, load_waivers, parse_waivers
 
-from .policy_cases import TODAY, machine, root
+from tests.unit.policies.policy_cases import TODAY, machine, root
 
 RULES = RULES_BY_NAME.keys() - NOT_WAIVABLE
 FILE = """

@@ -7,8 +7,7 @@ import pytest
 
 from sophia_infra.emulator import Cloud, CloudSettings, EmulatorServer
 from sophia_infra.model.clock import VirtualClock
-
-from .stage import Stage
+from tests.unit.provider.stage import Stage
 
 STATEFUL_LINE = "stateful_line"
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from sophia_infra.provider.errors import AdoptionRefused
-
-from .stage import Stage, props
+from tests.unit.provider.stage import Stage, props
 
 
 def adopting(**adopt: str) -> dict[str, Any]:

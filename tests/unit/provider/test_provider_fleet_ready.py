@@ -12,8 +12,7 @@ import pytest
 from sophia_infra.provider.errors import NotReady, Stopped
 from sophia_infra.provider.fleet_ready import FleetReadyKind, ssh_answers
 from sophia_infra.provider.instance import InstanceKind
-
-from .stage import STACK, Stage, numbered, props
+from tests.unit.provider.stage import STACK, Stage, numbered, props
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ import pytest
 
 from sophia_infra.provider.errors import EndpointUnusable
 from sophia_infra.provider.inference_endpoint import InferenceEndpointKind
-
-from .stage import Stage
+from tests.unit.provider.stage import Stage
 
 MODELS = {"object": "list", "data": [{"id": "llama-3"}, {"id": "hermes-4"}]}
 PRICES = {"llama-3": {"usd_per_million_input": "0.08"}}

@@ -9,8 +9,7 @@ import pytest
 from sophia_infra.lambda_cloud import Conflict, NotFound
 from sophia_infra.provider.errors import StillTerminating, TerminationRefused
 from sophia_infra.provider.outcome import UNKNOWN, Created
-
-from .stage import Stage, props
+from tests.unit.provider.stage import Stage, props
 
 
 @pytest.fixture

@@ -22,8 +22,7 @@ from sophia_infra.provider.instance_spec import InstanceSpec
 from sophia_infra.provider.journal import Intent, Journal
 from sophia_infra.provider.session import Session
 from sophia_infra.provider.tags import LAUNCH_TAG, LAUNCHED_AT_TAG, NAME_TAG, STACK_TAG
-
-from .stage import STACK, Stage, props
+from tests.unit.provider.stage import STACK, Stage, props
 
 
 def key_of(spec: dict[str, Any]) -> str:

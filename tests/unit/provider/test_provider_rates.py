@@ -16,8 +16,7 @@ from sophia_infra.lambda_cloud.pacing import Slot
 from sophia_infra.provider.instance import InstanceKind
 from sophia_infra.provider.journal import Journal
 from sophia_infra.provider.session import Session
-
-from .stage import API_KEY, KEY_NAME, PUBLIC_KEY, numbered, props
+from tests.unit.provider.stage import API_KEY, KEY_NAME, PUBLIC_KEY, numbered, props
 
 COUNT = 32
 WINDOW_S = 60.0

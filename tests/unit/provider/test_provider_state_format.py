@@ -23,8 +23,7 @@ from sophia_infra.provider.outcome import UNKNOWN, Checked, Created, Diff, Found
 from sophia_infra.provider.resources import Instance
 from sophia_infra.provider.session import Session
 from sophia_infra.provider.tags import LaunchKey, Owner
-
-from .stage import STACK, Stage, props
+from tests.unit.provider.stage import STACK, Stage, props
 
 PROVIDERS: list[type[Any]] = [
     dynamic.FilesystemProvider,

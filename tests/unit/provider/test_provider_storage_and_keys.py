@@ -14,8 +14,7 @@ from sophia_infra.provider.instance import InstanceKind
 from sophia_infra.provider.journal import Intent
 from sophia_infra.provider.session import Waits
 from sophia_infra.provider.ssh_key import SshKeyKind
-
-from .stage import KEY_NAME, PUBLIC_KEY, STACK, Stage, props
+from tests.unit.provider.stage import KEY_NAME, PUBLIC_KEY, STACK, Stage, props
 
 OTHER_KEY = PUBLIC_KEY.replace("B" * 43, "C" * 43)
 FILESYSTEM_KEY = f"filesystem/{STACK}/models"

@@ -38,10 +38,18 @@ from sophia_infra.provider.instance_end import terminate
 from sophia_infra.provider.instance_spec import InstanceSpec
 from sophia_infra.provider.session import Session, Waits
 from sophia_infra.provider.tags import LAUNCH_TAG, NAME_TAG, STACK_TAG
+from tests.unit.provider.simulated_engine import (
+    INSTANCE,
+    Doom,
+    Engine,
+    Failed,
+    Killed,
+    Resource,
+    doomed_session,
+)
+from tests.unit.provider.stage import KEY_NAME, LIVE, PUBLIC_KEY, STACK, Stage
 
 from .conftest import STATEFUL_LINE
-from .simulated_engine import INSTANCE, Doom, Engine, Failed, Killed, Resource, doomed_session
-from .stage import KEY_NAME, LIVE, PUBLIC_KEY, STACK, Stage
 
 FULL = os.environ.get("CI", "").lower() == "true" or os.environ.get("SOPHIA_FULL") == "1"
 STEPS_PER_LIFE = 50
