@@ -162,7 +162,14 @@ def run_doctor(stack: str, *, terminate_id: str | None, yes: bool, as_json: bool
         else {}
     )
     machines = session.instances.rows(0)
-    findings = examine(context.tag, deployment, machines, session.journal.list(), session.clock.now())
+    findings = examine(
+        context.tag,
+        deployment,
+        machines,
+        session.journal.list(),
+        session.clock.now(),
+        wanted=context.wanted_launches,
+    )
     if terminate_id is not None:
         from sophia_infra.cli.terminating import terminate_stray
 

@@ -51,6 +51,13 @@ class StackContext:
         return self.config.instances(self.prepared.phase)
 
     @property
+    def wanted_launches(self) -> frozenset[str]:
+        """The keys of the launches that the file asks for, by which the next update knows its machines."""
+        from sophia_infra.operations.wanted_launches import wanted_launches
+
+        return wanted_launches(self.tag, self.config.ssh, self.instances)
+
+    @property
     def budget_usd_per_hour(self) -> Decimal:
         return self.config.budget.limit.usd_per_hour
 

@@ -179,7 +179,9 @@ def _look(context: StackContext, engine: Engine) -> tuple[FleetStatus, list[Find
     deployment: Mapping[str, Any] = {}
     if stack_exists(engine, context.name, context.home):
         deployment = export_stack(engine, context.name, context.home).get("deployment") or {}
-    findings = examine(context.tag, deployment, machines, session.journal.list(), now_s)
+    findings = examine(
+        context.tag, deployment, machines, session.journal.list(), now_s, wanted=context.wanted_launches
+    )
     return status, findings, bool(deployment.get("pending_operations"))
 
 

@@ -60,11 +60,12 @@ def instance_props(
     props: dict[str, Any] = {
         "stack": stack,
         "logical_name": label,
-        "name": instance.name or label,
         "instance_type": instance.type,
         "region": instance.region,
         "generation": instance.generation,
     }
+    if instance.name or instance.adopt is None:
+        props["name"] = instance.name or label
     if instance.adopt is not None:
         wanted = {"id": instance.adopt.id, "name": instance.adopt.name}
         return {**props, "adopt": {key: value for key, value in wanted.items() if value}}

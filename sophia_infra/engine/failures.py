@@ -130,6 +130,10 @@ def _reason(diagnostic: Diagnostic) -> str:
     lines = diagnostic.message.splitlines()
     # Of a traceback the last line says what happened.
     text = lines[-1] if "Traceback (most recent call last)" in diagnostic.message else lines[0]
+    if "cannot be deleted" in text and "protected" in diagnostic.message:
+        text = (
+            "is protected, so it was not deleted; set `protect: false` in the stack file and run `up` first"
+        )
     text = text.removeprefix("Exception calling application: ").rstrip(".")
     if diagnostic.urn is None or _is_root(diagnostic.urn):
         return text

@@ -12,6 +12,7 @@
     ├── NotReady               instances did not become ready within their deadline (Lambda)
     ├── StillTerminating       a terminate was accepted but the machine is still listed (Lambda)
     ├── TerminationRefused     the machine is also kept by this very update (ours)
+    ├── HeldByMachine          a filesystem or ruleset to delete is used by a machine that stays (user)
     ├── NameTaken              a key, filesystem or ruleset of that name exists and is another one (user)
     └── EndpointUnusable       the inference endpoint does not answer as an OpenAI-compatible server (user)
 
@@ -26,6 +27,7 @@ __all__ = [
     "CapacityExhausted",
     "DuplicateInstances",
     "EndpointUnusable",
+    "HeldByMachine",
     "JournalUnwritable",
     "LaunchUncertain",
     "NameTaken",
@@ -124,6 +126,10 @@ class TerminationRefused(ProviderError):
     """The machine to end is the one that this update keeps. Nothing was terminated."""
 
     fault = "ours"
+
+
+class HeldByMachine(ProviderError):
+    """A live machine was launched with it, and nothing can be detached from a machine. It was not deleted."""
 
 
 class NameTaken(ProviderError):

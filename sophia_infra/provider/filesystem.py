@@ -91,7 +91,12 @@ class FilesystemKind:
             return
         if stays(self._session, resource_id, f"filesystem {props['name']}"):
             return
-        delete_when_free(self._session, lambda: self._session.client.delete_filesystem(resource_id))
+        delete_when_free(
+            self._session,
+            lambda: self._session.client.delete_filesystem(resource_id),
+            label=f"filesystem {props['name']}",
+            is_held_by=lambda machine: props["name"] in machine.file_system_names,
+        )
         self._session.filesystems.make_stale()
         self._session.journal.forget(f"filesystem/{props['stack']}/{props['name']}")
 

@@ -70,7 +70,12 @@ class FirewallRulesetKind:
     def delete(self, resource_id: str, props: Mapping[str, Any]) -> None:
         if stays(self._session, resource_id, f"firewall ruleset {props.get('name', resource_id)}"):
             return
-        delete_when_free(self._session, lambda: self._session.client.delete_firewall_ruleset(resource_id))
+        delete_when_free(
+            self._session,
+            lambda: self._session.client.delete_firewall_ruleset(resource_id),
+            label=f"firewall ruleset {props.get('name', resource_id)}",
+            is_held_by=lambda machine: resource_id in machine.firewall_ruleset_ids,
+        )
         self._session.firewall_rulesets.make_stale()
 
 

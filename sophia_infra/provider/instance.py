@@ -37,7 +37,9 @@ class InstanceKind:
         self._session = session
 
     def check(self, _olds: Mapping[str, Any], news: Props) -> Checked:
-        failures = [(name, "is missing") for name in _REQUIRED if not news.get(name)]
+        # An adopted machine without a `name` keeps its own: it is not ours to rename unasked.
+        required = [name for name in _REQUIRED if name != "name" or not news.get("adopt")]
+        failures = [(name, "is missing") for name in required if not news.get(name)]
         if not news.get("adopt") and not news.get("ssh_key_name"):
             failures.append(("ssh_key_name", "is missing: a launch takes exactly one SSH key"))
         return Checked({**news, "generation": int(news.get("generation") or 1)}, tuple(failures))
@@ -50,6 +52,8 @@ class InstanceKind:
             for name in ("name", "adopt")
             if name not in replaces and not same(olds.get(name), news.get(name))
         )
+        if not news.get("name"):
+            in_place = tuple(name for name in in_place if name != "name")
         self._session.memory.saw_in_state(
             Owner(olds["stack"], olds["logical_name"]), resource_id, kept=not replaces
         )
@@ -67,7 +71,7 @@ class InstanceKind:
                 machine, adopted = adopt_configured(self._session, spec), True
             else:
                 machine, adopted = adopt_or_launch(self._session, spec), False
-            if machine.name != spec.display_name:
+            if spec.display_name and machine.name != spec.display_name:
                 # Taken over under another name: the state must not claim what the machine is not.
                 self._session.client.rename_instance(machine.id, spec.display_name)
                 self._session.instances.make_stale()
@@ -79,7 +83,7 @@ class InstanceKind:
         if machine is None or machine.status not in LIVE_STATUSES:
             return Found(None)
         drift = {}
-        if machine.name and machine.name != props.get("name"):
+        if machine.name and props.get("name") and machine.name != props["name"]:
             drift["name"] = machine.name
         outputs = {**props, **drift}
         if not drift:
@@ -87,7 +91,7 @@ class InstanceKind:
         return Found(machine.id, outputs, inputs=_inputs_of(outputs))
 
     def update(self, resource_id: str, olds: Mapping[str, Any], news: Props) -> Props:
-        if not same(olds.get("name"), news.get("name")):
+        if news.get("name") and not same(olds.get("name"), news["name"]):
             self._session.client.rename_instance(resource_id, news["name"])
             self._session.instances.make_stale()
         kept = {name: value for name, value in olds.items() if name in _OUTPUTS_ONLY}

@@ -82,7 +82,7 @@ class InstanceSpec:
     """The properties of one instance, read once from what the engine passes."""
 
     owner: Owner
-    display_name: str
+    display_name: str | None
     candidates: tuple[Candidate, ...]
     ssh_key_name: str
     image: Mapping[str, str] | None
@@ -106,7 +106,7 @@ class InstanceSpec:
         wait = props.get("wait_for_capacity")
         return cls(
             owner=Owner(props["stack"], props["logical_name"]),
-            display_name=props["name"],
+            display_name=props.get("name") or None,
             candidates=(first, *further),
             ssh_key_name=props.get("ssh_key_name") or "",
             image=props.get("image") or None,

@@ -37,7 +37,7 @@ def open_session(
     access = cloud_access(get, environment)
     clock = _clock(access)
     home = open_home(environ=environment)
-    pacer = Pacer(home.pacing, access.key_id, clock)
+    pacer = Pacer(home.pacing, Pacer.key_id(access.base_url, access.api_key), clock)
     client = LambdaCloud(access.base_url, access.api_key, clock=clock, pacer=pacer)
     return Session(
         client,

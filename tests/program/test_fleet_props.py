@@ -155,7 +155,12 @@ def test_what_says_nothing_about_the_machine_is_no_property(field: str) -> None:
 def test_an_adopted_machine_has_only_what_can_be_compared(adopt: dict[str, str]) -> None:
     adopted = props(adopt=adopt)
     assert adopted["adopt"] == adopt
-    assert adopted.keys() - {"adopt"} == props().keys() - {"ssh_key_name"}
+    assert adopted.keys() - {"adopt"} == props().keys() - {"ssh_key_name", "name"}
+
+
+def test_an_adopted_machine_is_renamed_only_when_the_file_names_it() -> None:
+    assert "name" not in props(adopt={"id": "0" * 32})
+    assert props(adopt={"id": "0" * 32}, name="ours")["name"] == "ours"
 
 
 def test_fallbacks_are_read_back_as_whole_candidates_in_order() -> None:

@@ -122,3 +122,14 @@ def test_a_machine_that_changes_its_logical_name_stays(stage: Stage) -> None:
     kind.delete(created.id, created.outputs)
     assert again.id == foreign
     assert stage.live() == [foreign]
+
+
+def test_an_adopted_machine_without_a_name_in_the_file_keeps_its_own(stage: Stage) -> None:
+    foreign = stage.launch_outside("veteran")
+    wanted = {key: value for key, value in adopting(id=foreign).items() if key != "name"}
+    kind = stage.kind()
+    assert kind.check({}, wanted).failures == ()
+    created = kind.create(wanted)
+    assert [row["name"] for row in stage.instances()] == ["veteran"]
+    assert stage.kind().read(foreign, created.outputs).inputs is None
+    assert stage.kind().diff(foreign, created.outputs, wanted).changes == ()

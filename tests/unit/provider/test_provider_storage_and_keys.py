@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sophia_infra.lambda_cloud import Duplicate, InUse, InvalidSpec, QuotaExceeded, Unreachable
-from sophia_infra.provider.errors import JournalUnwritable, NameTaken
+from sophia_infra.provider.errors import HeldByMachine, JournalUnwritable, NameTaken
 from sophia_infra.provider.filesystem import FilesystemKind
 from sophia_infra.provider.firewall_ruleset import FirewallRulesetKind
 from sophia_infra.provider.instance import InstanceKind
@@ -162,15 +162,32 @@ def test_a_filesystem_is_deleted_once_its_terminating_machine_has_ended(stage: S
     assert stage.status(machine.id) == "terminated"
 
 
-def test_a_filesystem_in_use_stays_and_is_told_after_its_time(stage: Stage) -> None:
+def test_a_filesystem_of_a_machine_that_stays_is_refused_at_once(stage: Stage) -> None:
     session = stage.session()
     created = FilesystemKind(session).create(filesystem())
     InstanceKind(session).create(props(filesystems=["models"]))
     began_s = stage.clock.now()
+    with pytest.raises(HeldByMachine, match="core was launched with it, and nothing can be detached"):
+        FilesystemKind(stage.session()).delete(created.id, created.outputs)
+    assert stage.clock.now() - began_s < 10
+    assert filesystems(stage) == [created.id]
+
+
+def test_a_filesystem_in_use_by_what_is_ending_is_told_after_its_time(stage: Stage) -> None:
+    created = FilesystemKind(stage.session()).create(filesystem())
+    with stage.cloud.lock:
+        stage.cloud.faults.add(
+            "filesystemDelete",
+            "before",
+            "status",
+            times=None,
+            status=400,
+            code="filesystems/filesystem-in-use",
+        )
+    began_s = stage.clock.now()
     with pytest.raises(InUse):
         FilesystemKind(stage.session(Waits(in_use_s=100))).delete(created.id, created.outputs)
     assert 100 <= stage.clock.now() - began_s <= 110
-    assert filesystems(stage) == [created.id]
 
 
 @pytest.mark.parametrize("change", [{"region": "us-west-1"}, {"name": "others"}])
