@@ -10,6 +10,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
+from sophia_infra.model.budget import Budget
 from sophia_infra.model.catalogue import CATALOGUE
 from sophia_infra.model.price_book import PriceBook
 from sophia_infra.model.schema import build_schema
@@ -65,14 +66,16 @@ def test_local_runs_on_the_emulator_within_its_budget_and_without_warnings() -> 
     assert {fs.region for fs in stack.filesystems.values()} == {"us-east-3", "us-south-1"}
 
 
-def test_production_adopts_its_five_by_name_protected_and_is_over_its_budget() -> None:
+def test_production_adopts_its_five_by_name_protected_within_its_budget_and_over_the_plans() -> None:
     stack = load_stack_config(ROOT / "Pulumi.production.yaml")
     assert stack.endpoint == "lambda"
     for name, instance in stack.fleet.items():
         assert instance.adopt is not None
         assert instance.adopt.name == name
         assert instance.is_protected
-    use = stack.over_budget(PriceBook.fallback())
+    assert stack.over_budget(PriceBook.fallback()) is None
+    plans = stack.model_copy(update={"budget": Budget(limit="$3,600/month")})
+    use = plans.over_budget(PriceBook.fallback())
     assert str(use) == ("$7.35/h, $176.40/day, $5,292.00/month: 147.0 % of the budget of $3,600/month")
 
 
