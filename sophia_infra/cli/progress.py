@@ -118,7 +118,9 @@ class UpdateProgress:
             case EngineMessage(message) if message.startswith(_ENGINE_IS_STOPPING):
                 self._say(_STOPPING, transient=False)
             case PolicyViolation():
-                self._say(f"policy {event.policy}: {event.message}", transient=False)
+                # The engine puts the rule's description before what was found; the name says as much.
+                found = event.message.partition("\n")[2] or event.message
+                self._say(f"{event.enforcement} {event.policy}: {found}", transient=False)
             case _:
                 pass
 

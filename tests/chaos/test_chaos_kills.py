@@ -17,6 +17,7 @@ import pytest
 from sophia_infra.engine.stacks import unlock_if_dead
 from tests.chaos.victims import BackgroundUpdate, held, is_running, kill, release, wait_until
 from tests.engine.project import A10, A6000, Project
+from tests.summary import KILL_ROW, kill_row
 
 pytestmark = [pytest.mark.engine, pytest.mark.chaos]
 
@@ -140,10 +141,7 @@ def _run_again_and_check(
     live = project.live()
     orphans = set(live) - set(project.ids_in_state().values())
     doubles = project.doubles()
-    what, victim, moment = label
-    counts = f"{project.launches():>9}{len(live):>6}{len(orphans):>9}{doubles:>9}"
-    row = f"{what:<20}{victim:<10}{moment:<26}{counts}"
-    record_property("kill_table_rows", row)
+    record_property(KILL_ROW, kill_row(*label, project.launches(), len(live), len(orphans), doubles))
     assert orphans == set()
     assert doubles == 0
     assert sorted(live.values()) == sorted(case.machines)

@@ -141,16 +141,16 @@ class CliProject:
     def live(self) -> dict[str, str]:
         return {row["name"]: row["id"] for row in self.machines() if row["status"] in LIVE}
 
-    def ids_in_state(self) -> dict[str, str]:
+    def state(self) -> dict[str, Any]:
         file = self.home.state / ".pulumi/stacks/sophia-infra/local.json"
         if not file.exists():
             return {}
-        rows = (
-            json.loads(file.read_text(encoding="utf-8"))["checkpoint"].get("latest", {}).get("resources", ())
-        )
+        return dict(json.loads(file.read_text(encoding="utf-8"))["checkpoint"].get("latest", {}))
+
+    def ids_in_state(self) -> dict[str, str]:
         return {
             row["urn"].rsplit("::", 1)[-1]: row["id"]
-            for row in rows
+            for row in self.state().get("resources", ())
             if row["type"].endswith("lambda:Instance") and not row.get("delete")
         }
 
@@ -336,6 +336,7 @@ def test_a_killed_command_costs_no_machine(project: CliProject, victims: str) ->
     project.check_nothing_lost_or_doubled("front", "back")
     assert len(project.machines()) == 2
     assert find_locks(project.home.state, "sophia-infra", "local") == ()
+    assert not project.state().get("pending_operations"), "interrupted creates are settled, not warned of"
     assert "No changes (" in project.up().said
 
 

@@ -9,8 +9,6 @@ from sophia_infra.emulator import Cloud, CloudSettings, EmulatorServer
 from sophia_infra.model.clock import VirtualClock
 from tests.unit.provider.stage import Stage
 
-STATEFUL_LINE = "stateful_line"
-
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,12 +37,3 @@ def stage(_server: EmulatorServer, clock: VirtualClock, tmp_path: Path) -> Itera
     stage = Stage(_server.url, _server.cloud, clock, tmp_path / "launches")
     yield stage
     stage.close()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """One line about the stateful test: its steps and what they broke."""
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            for name, line in getattr(report, "user_properties", ()):
-                if name == STATEFUL_LINE and getattr(report, "when", "") == "call":
-                    terminalreporter.write_line(str(line))

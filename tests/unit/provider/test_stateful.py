@@ -38,6 +38,7 @@ from sophia_infra.provider.instance_end import terminate
 from sophia_infra.provider.instance_spec import InstanceSpec
 from sophia_infra.provider.session import Session, Waits
 from sophia_infra.provider.tags import LAUNCH_TAG, NAME_TAG, STACK_TAG
+from tests.summary import SUMMARY_LINE
 from tests.unit.provider.simulated_engine import (
     INSTANCE,
     Doom,
@@ -48,8 +49,6 @@ from tests.unit.provider.simulated_engine import (
     doomed_session,
 )
 from tests.unit.provider.stage import KEY_NAME, LIVE, PUBLIC_KEY, STACK, Stage
-
-from .conftest import STATEFUL_LINE
 
 FULL = os.environ.get("CI", "").lower() == "true" or os.environ.get("SOPHIA_FULL") == "1"
 STEPS_PER_LIFE = 50
@@ -665,7 +664,7 @@ def test_a_stack_survives_every_life(
         finally:
             seen = StackLives.seen
             record_property(
-                STATEFUL_LINE,
+                SUMMARY_LINE,
                 f"stateful: {StackLives.steps} steps, {StackLives.broken} broken invariants\n"
                 f"stateful: in {StackLives.lives} lives met "
                 + ", ".join(f"{name} {count}" for name, count in sorted(seen.items())),
