@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 from typing import Any
 
+from sophia_infra.model.catalogue import REGIONS_WITHOUT_FIREWALL
 from sophia_policies.kubernetes import is_kind, object_name
 from sophia_policies.machines import FIREWALL_RULESET, machines_of
 from sophia_policies.plain import UNKNOWN, Resource, entries, is_unknown, read, text_of
@@ -132,8 +133,6 @@ def _check_balancer_sources(resource: Resource, _situation: Situation) -> Iterat
 
 def _check_no_firewall(resources: Sequence[Resource], _situation: Situation) -> Iterator[Finding]:
     # Imported here: it loads pydantic, and the pack has to answer the engine at once.
-    from sophia_infra.model.network import REGIONS_WITHOUT_FIREWALL
-
     nowhere = sorted(REGIONS_WITHOUT_FIREWALL)
     for resource in filter(_is_ruleset, resources):
         region = resource.props.get("region")

@@ -9,6 +9,7 @@ from sophia_infra.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from sophia_infra.cli.stack_context import StackContext
+    from sophia_infra.engine.stack_file import PreparedStack
 
 __all__ = ["run_doctor", "run_instances", "run_status", "run_types"]
 
@@ -17,12 +18,10 @@ def run_status(stack: str, *, as_json: bool) -> ExitCode:
     """The stack's machines and their cost, from one list request; no engine."""
     from sophia_infra.cli.stack_context import open_stack
 
-    context = open_stack(stack)
+    # Said before the file is checked and the cloud asked, which takes half a second.
+    context = open_stack(stack, on_found=None if as_json else _say_title)
     if context.emulator_is_stopped:
         return _say_stopped(context, as_json=as_json)
-    if not as_json:
-        # Said before the client is imported and the cloud asked, which takes half a second.
-        print(f"Stack {context.name}, phase {context.prepared.phase}", flush=True)
 
     from sophia_infra.cli.views import make_console, show_fleet
     from sophia_infra.operations.fleet_status import build_fleet_status
@@ -179,6 +178,10 @@ def run_doctor(stack: str, *, terminate_id: str | None, yes: bool, as_json: bool
     else:
         show_findings(make_console(), context.name, findings)
     return ExitCode.FINDINGS if findings else ExitCode.OK
+
+
+def _say_title(prepared: PreparedStack) -> None:
+    print(f"Stack {prepared.name}, phase {prepared.phase}", flush=True)
 
 
 def _say_stopped(context: StackContext, *, as_json: bool) -> ExitCode:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,11 @@ from sophia_infra.engine.errors import ConfigRefused
 from sophia_infra.engine.home import Home, open_home
 from sophia_infra.engine.stack_file import PreparedStack, prepare_stack
 from sophia_infra.engine.stacks import config_value
-from sophia_infra.model.instance import InstanceConfig
-from sophia_infra.model.stack_config import StackConfig, load_stack_config
 
 if TYPE_CHECKING:
     from sophia_infra.engine.locate import Engine
+    from sophia_infra.model.instance import InstanceConfig
+    from sophia_infra.model.stack_config import StackConfig
     from sophia_infra.provider.session import Session
 
 __all__ = ["StackContext", "open_stack"]
@@ -117,8 +117,14 @@ class StackContext:
         return open_session(settings.get, say=lambda _line: None, environment=self.cloud_environment())
 
 
-def open_stack(name: str, *, phase: int | None = None) -> StackContext:
+def open_stack(
+    name: str, *, phase: int | None = None, on_found: Callable[[PreparedStack], None] | None = None
+) -> StackContext:
     """Read and check `Pulumi.<name>.yaml`.
+
+    Args:
+        phase: to bring the stack to, remembered; None keeps it.
+        on_found: called when there is such a file, before it is checked, which takes 0.2 s of imports.
 
     Raises:
         ConfigError: every problem of the file, one line each.
@@ -133,5 +139,9 @@ def open_stack(name: str, *, phase: int | None = None) -> StackContext:
         )
     home = open_home()
     prepared = prepare_stack(name, home, phase=phase)
+    if on_found is not None:
+        on_found(prepared)
+    from sophia_infra.model.stack_config import load_stack_config
+
     config = load_stack_config(home.checkout / f"Pulumi.{name}.yaml")
     return StackContext(home, prepared, config)

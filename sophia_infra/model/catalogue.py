@@ -21,6 +21,7 @@ __all__ = [
     "IMAGE_FAMILIES",
     "INSTANCE_TYPE_FORMS",
     "REGIONS",
+    "REGIONS_WITHOUT_FIREWALL",
     "Architecture",
     "InstanceType",
     "human_instance_type",
@@ -83,6 +84,9 @@ CATALOGUE: Mapping[str, InstanceType] = MappingProxyType(
 
 REGIONS: Mapping[str, str] = MappingProxyType(load_json("regions.json")["regions"])
 """Region code -> description."""
+
+REGIONS_WITHOUT_FIREWALL = frozenset({"us-south-1"})
+"""Where Lambda does not apply firewall rules. Source: OpenAPI 1.10.0, PUT /firewall-rules."""
 
 IMAGE_FAMILIES: Mapping[str, frozenset[str]] = MappingProxyType(
     {family: frozenset(archs) for family, archs in load_json("images.json")["families"].items()}

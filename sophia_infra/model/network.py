@@ -11,10 +11,7 @@ from sophia_infra.model.errors import Refused
 from sophia_infra.model.forms import ClosedModel, Conflict, ConflictsFound, choice_form, text_form
 from sophia_infra.model.value_types import Ports, Region, SourceNetwork
 
-__all__ = ["REGIONS_WITHOUT_FIREWALL", "FirewallConfig", "FirewallRuleConfig", "Protocol"]
-
-REGIONS_WITHOUT_FIREWALL = frozenset({"us-south-1"})
-"""Where Lambda does not apply firewall rules. Source: OpenAPI 1.10.0, PUT /firewall-rules."""
+__all__ = ["FirewallConfig", "FirewallRuleConfig", "Protocol"]
 
 Protocol = Literal["tcp", "udp", "icmp", "all"]
 

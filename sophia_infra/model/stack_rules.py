@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from sophia_infra.model.catalogue import REGIONS_WITHOUT_FIREWALL
 from sophia_infra.model.errors import Refused, did_you_mean
 from sophia_infra.model.forms import Conflict
 from sophia_infra.model.instance import InstanceConfig
-from sophia_infra.model.network import REGIONS_WITHOUT_FIREWALL, FirewallConfig
+from sophia_infra.model.network import FirewallConfig
 from sophia_infra.model.storage import FilesystemConfig
 
 __all__ = ["StackParts", "find_stack_conflicts", "find_warnings"]

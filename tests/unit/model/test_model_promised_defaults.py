@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 from pydantic.fields import FieldInfo
 
+from sophia_infra.model.catalogue import REGIONS_WITHOUT_FIREWALL
 from sophia_infra.model.forms import ClosedModel
 from sophia_infra.model.inference import InferenceConfig
 from sophia_infra.model.money import HOURS_PER_DAY, HOURS_PER_MONTH
-from sophia_infra.model.network import REGIONS_WITHOUT_FIREWALL
 from sophia_infra.model.stack_config import parse_stack_config
 from sophia_infra.model.user_data import MAX_USER_DATA_BYTES
 from tests.unit.model.model_stacks import right_stack, with_changes
