@@ -144,40 +144,27 @@ def run_types(stack: str, *, offline: bool, as_json: bool) -> ExitCode:
 
 def run_doctor(stack: str, *, terminate_id: str | None, yes: bool, as_json: bool) -> ExitCode:
     """Compare state and account; with `terminate_id`, end one machine that no state holds."""
+    from sophia_infra.cli.comparison import compare
     from sophia_infra.cli.stack_context import open_stack
     from sophia_infra.cli.views import make_console, show_findings
     from sophia_infra.engine.locate import find_engine
-    from sophia_infra.engine.stacks import export_stack, stack_exists
-    from sophia_infra.operations.doctor import examine, ids_in_state
+    from sophia_infra.operations.doctor import ids_in_state
 
     context = open_stack(stack)
     if context.emulator_is_stopped:
         return _say_stopped(context, as_json=as_json)
     session = context.open_session()
     engine = find_engine(context.home)
-    deployment = (
-        (export_stack(engine, context.name, context.home).get("deployment") or {})
-        if stack_exists(engine, context.name, context.home)
-        else {}
-    )
-    machines = session.instances.rows(0)
-    findings = examine(
-        context.tag,
-        deployment,
-        machines,
-        session.journal.list(),
-        session.clock.now(),
-        wanted=context.wanted_launches,
-    )
+    found = compare(context, engine, session)
     if terminate_id is not None:
         from sophia_infra.cli.terminating import terminate_stray
 
-        return terminate_stray(session, terminate_id, held=ids_in_state(deployment), yes=yes)
+        return terminate_stray(session, terminate_id, held=ids_in_state(found.deployment), yes=yes)
     if as_json:
-        print(json.dumps([finding.as_json() for finding in findings], indent=2))
+        print(json.dumps([finding.as_json() for finding in found.findings], indent=2))
     else:
-        show_findings(make_console(), context.name, findings)
-    return ExitCode.FINDINGS if findings else ExitCode.OK
+        show_findings(make_console(), context.name, found.findings)
+    return ExitCode.FINDINGS if found.findings else ExitCode.OK
 
 
 def _say_title(prepared: PreparedStack) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from sophia_infra.cli.comparison import compare
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.local_emulator import stop_emulator
 from sophia_infra.cli.progress import UpdateProgress
@@ -22,8 +23,8 @@ from sophia_infra.engine.errors import StackLocked
 from sophia_infra.engine.locate import Engine, find_engine
 from sophia_infra.engine.run import OperationOptions, OperationResult, Verb, run_operation
 from sophia_infra.engine.stack_file import PreparedStack
-from sophia_infra.engine.stacks import ensure_stack, export_stack, stack_exists, unlock_if_dead
-from sophia_infra.operations.doctor import Finding, FindingKind, examine
+from sophia_infra.engine.stacks import ensure_stack, unlock_if_dead
+from sophia_infra.operations.doctor import Finding, FindingKind
 from sophia_infra.operations.fleet_status import FleetStatus, build_fleet_status
 from sophia_infra.provider.serving import STOP_FILE_VARIABLE
 
@@ -172,17 +173,9 @@ def run_verb(
 
 def _look(context: StackContext, engine: Engine) -> tuple[FleetStatus, list[Finding], bool]:
     """What runs, what is wrong with it, and whether the state lists creates that were interrupted."""
-    session = context.open_session(engine)
-    machines = session.instances.rows(0)
-    now_s = session.clock.now()
-    status = build_fleet_status(context.tag, context.instances, machines, now_s)
-    deployment: Mapping[str, Any] = {}
-    if stack_exists(engine, context.name, context.home):
-        deployment = export_stack(engine, context.name, context.home).get("deployment") or {}
-    findings = examine(
-        context.tag, deployment, machines, session.journal.list(), now_s, wanted=context.wanted_launches
-    )
-    return status, findings, bool(deployment.get("pending_operations"))
+    found = compare(context, engine, context.open_session(engine))
+    status = build_fleet_status(context.tag, context.instances, found.machines, found.now_s)
+    return status, found.findings, found.was_interrupted
 
 
 def _say_result(
