@@ -36,7 +36,7 @@ _KINDS: dict[type, str] = {dict: "a mapping", list: "a list", tuple: "a list"}
 class ClosedModel(BaseModel):
     """Frozen; unknown keys are refused; no error text repeats the input, which may hold a secret."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
 
 @dataclass(frozen=True, slots=True)

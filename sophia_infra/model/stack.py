@@ -12,6 +12,8 @@ from sophia_infra.model.catalogue import CATALOGUE
 from sophia_infra.model.forms import ClosedModel, ConflictsFound, choice_form, number_form
 from sophia_infra.model.inference import InferenceConfig
 from sophia_infra.model.instance import InstanceConfig
+from sophia_infra.model.kubernetes.config import KubernetesConfig
+from sophia_infra.model.kubernetes.warnings import find_kubernetes_warnings
 from sophia_infra.model.network import FirewallConfig
 from sophia_infra.model.price_book import PriceBook
 from sophia_infra.model.quota import QuotaConfig
@@ -75,6 +77,10 @@ class StackConfig(ClosedModel):
     inference: dict[DnsName, InferenceConfig] = Field(
         default_factory=dict, description="Name -> OpenAI-compatible endpoint in use. Default none."
     )
+    kubernetes: KubernetesConfig | None = Field(
+        default=None,
+        description="Clusters on the fleet and what runs on them. Default none: machines only.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -85,6 +91,8 @@ class StackConfig(ClosedModel):
             endpoint=self.endpoint,
             has_emulator=self.emulator is not None,
             has_ssh=self.ssh is not None,
+            phase=self.phase,
+            kubernetes=self.kubernetes,
         )
         conflicts = find_stack_conflicts(parts)
         if conflicts:
@@ -127,7 +135,10 @@ class StackConfig(ClosedModel):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is allowed and will not do what it looks like; each begins with its key."""
-        return tuple(find_warnings(self.fleet, self.firewalls))
+        found = find_warnings(self.fleet, self.firewalls)
+        if self.kubernetes is not None:
+            found += find_kubernetes_warnings(self.kubernetes, self.fleet, self.phase)
+        return tuple(found)
 
     @property
     def emulator_speed(self) -> float:

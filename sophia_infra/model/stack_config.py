@@ -10,20 +10,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from sophia_infra.model import yaml_text
 from sophia_infra.model.errors import ConfigError, Problem, Refused, did_you_mean
 from sophia_infra.model.explain import explain, key_path, make_problem, shown_key
 from sophia_infra.model.forms import Conflict
 from sophia_infra.model.instance import InstanceConfig
-from sophia_infra.model.network import FirewallConfig
+from sophia_infra.model.readable_parts import find_section_conflicts, read_parts
 from sophia_infra.model.stack import EmulatorConfig, StackConfig
-from sophia_infra.model.stack_rules import StackParts, find_stack_conflicts
-from sophia_infra.model.storage import FilesystemConfig
+from sophia_infra.model.stack_rules import find_stack_conflicts
 from sophia_infra.model.user_data import read_user_data
+from sophia_infra.model.workload_table import FILE_KEY, WorkloadTable, read_workload_table
 
 __all__ = [
     "API_KEY",
@@ -42,7 +42,6 @@ API_KEY: Final = "lambda_api_key"
 _SCALARS = ("phase", "endpoint")
 _FILE_KEYS = ("config", "encryptionsalt", "encryptedkey", "secretsprovider", "environment")
 _Loc = tuple[str | int, ...]
-_Model = TypeVar("_Model", bound=BaseModel)
 _Lines = Mapping[_Loc, int]
 
 
@@ -89,7 +88,7 @@ def parse_stack_config(
         mapping: keys with their namespace (`sophia:phase`); values as YAML gives them, or the text that
             Pulumi makes of them (JSON for mappings). Other namespaces (`pulumi:`, `aws:`) are ignored.
         source: where it comes from, for messages: a stack file's name.
-        directory: where `user_data_file` is looked up; default: the folder of `source`.
+        directory: where `user_data_file` and `workloads_file` are looked up; default: the folder of `source`.
 
     Raises:
         ConfigError: all that is wrong. Values that look like secrets are not repeated.
@@ -107,24 +106,29 @@ class _Reading:
         self._lines = lines
         self._problems = problems
         self._encrypted: list[_Loc] = []
+        self._table: WorkloadTable | None = None
 
     def read(self, mapping: Mapping[str, object]) -> StackConfig:
         raw = {name: self._without_ciphertext(value, (name,)) for name, value in self._own(mapping)}
+        raw = self._with_table(raw)
         config: StackConfig | None = None
         try:
             config = StackConfig.model_validate(raw)
             fleet = config.fleet
         except ValidationError as error:
             findings = explain(error, StackConfig)
-            parts = _readable_parts(raw)
-            if any(detail["loc"] for detail in error.errors(include_url=False)):
+            parts = read_parts(raw)
+            places = [detail["loc"] for detail in error.errors(include_url=False)]
+            if any(places):
                 findings += find_stack_conflicts(parts)
+            if any(place[:1] == ("kubernetes",) and place[1:] for place in places):
+                findings += find_section_conflicts(raw["kubernetes"])
             for finding in findings:
                 self._report(finding)
             fleet = dict(parts.fleet)
         fleet = {name: self._with_user_data(name, instance) for name, instance in fleet.items()}
         if self._problems or config is None:
-            raise ConfigError(sorted(self._problems, key=lambda problem: problem.line or 0)) from None
+            raise ConfigError(sorted(self._problems, key=self._order)) from None
         return config.model_copy(update={"fleet": fleet})
 
     def _own(self, mapping: Mapping[str, object]) -> Iterator[tuple[str, object]]:
@@ -176,9 +180,28 @@ class _Reading:
             return instance
         return instance.model_copy(update={"user_data": text, "user_data_file": None})
 
+    def _with_table(self, raw: dict[str, Any]) -> dict[str, Any]:
+        """`raw` with the shared workloads that its section names."""
+        section = raw.get("kubernetes")
+        if not isinstance(section, dict):
+            return raw
+        try:
+            self._table = read_workload_table(section, self._folder)
+        except Refused as refused:
+            self._report(Conflict(("kubernetes", FILE_KEY), refused, section[FILE_KEY]))
+        if self._table is None:
+            return raw
+        self._problems += self._table.problems
+        return {**raw, "kubernetes": self._table.merged()}
+
     def _report(self, finding: Conflict) -> None:
-        if not any(finding.loc[: len(loc)] == loc for loc in self._encrypted):
-            self._problems.append(make_problem(self._source, finding, self._line(finding.loc)))
+        if any(finding.loc[: len(loc)] == loc for loc in self._encrypted):
+            return
+        problem = self._table.problem(finding) if self._table else None
+        self._problems.append(problem or make_problem(self._source, finding, self._line(finding.loc)))
+
+    def _order(self, problem: Problem) -> tuple[bool, int]:
+        return (problem.file != self._source, problem.line or 0)
 
     def _line(self, loc: _Loc) -> int | None:
         """The line of the value, or of the nearest thing around it that is in the file."""
@@ -187,32 +210,6 @@ class _Reading:
         return next(
             (self._lines[loc[:end]] for end in range(len(loc), 0, -1) if loc[:end] in self._lines), None
         )
-
-
-def _readable_parts(raw: Mapping[str, Any]) -> StackParts:
-    """What can be read of a configuration that as a whole cannot."""
-    fleet = _entries(raw.get("fleet"), InstanceConfig) or {}
-    endpoint = raw.get("endpoint")
-    return StackParts(
-        fleet={name: instance for name, instance in fleet.items() if instance is not None},
-        filesystems=_entries(raw.get("filesystems", {}), FilesystemConfig),
-        firewalls=_entries(raw.get("firewalls", {}), FirewallConfig),
-        endpoint=endpoint if endpoint in ("emulator", "lambda") else None,
-        has_emulator=raw.get("emulator") is not None,
-        has_ssh=raw.get("ssh") is not None,
-    )
-
-
-def _entries(section: object, model: type[_Model]) -> dict[str, _Model | None] | None:
-    if not isinstance(section, dict):
-        return None
-    found: dict[str, _Model | None] = {}
-    for name, value in section.items():
-        try:
-            found[name] = model.model_validate(value)
-        except ValidationError:
-            found[name] = None
-    return found
 
 
 def _from_json(text: str) -> object:

@@ -10,6 +10,8 @@ from sophia_infra.model.catalogue import REGIONS_WITHOUT_FIREWALL
 from sophia_infra.model.errors import Refused, did_you_mean
 from sophia_infra.model.forms import Conflict
 from sophia_infra.model.instance import InstanceConfig
+from sophia_infra.model.kubernetes.config import KubernetesConfig
+from sophia_infra.model.kubernetes.stack_fit import find_fit_conflicts
 from sophia_infra.model.network import FirewallConfig
 from sophia_infra.model.storage import FilesystemConfig
 
@@ -26,6 +28,9 @@ class StackParts:
             be read, so that a reference to it is not reported as well.
         endpoint: None when it could not be read.
         has_emulator, has_ssh: the key is there, right or wrong.
+        phase: 1 when it could not be read.
+        kubernetes: what of the section could be read; None without one.
+        is_whole: nothing of the fleet and of the section was left out for being unreadable.
     """
 
     fleet: Mapping[str, InstanceConfig]
@@ -34,6 +39,9 @@ class StackParts:
     endpoint: Literal["emulator", "lambda"] | None
     has_emulator: bool
     has_ssh: bool
+    phase: int = 1
+    kubernetes: KubernetesConfig | None = None
+    is_whole: bool = True
 
 
 def find_stack_conflicts(parts: StackParts) -> list[Conflict]:
@@ -44,6 +52,7 @@ def find_stack_conflicts(parts: StackParts) -> list[Conflict]:
         *_find_wrong_references(parts),
         *_find_double_names(parts.fleet),
         *_find_double_adoptions(parts.fleet),
+        *_find_misfits(parts),
     ]
 
 
@@ -63,6 +72,12 @@ def find_warnings(fleet: Mapping[str, InstanceConfig], firewalls: Mapping[str, F
                 "every port of the instance is open to the network"
             )
     return found
+
+
+def _find_misfits(parts: StackParts) -> list[Conflict]:
+    if parts.kubernetes is None:
+        return []
+    return find_fit_conflicts(parts.kubernetes, parts.fleet, parts.phase, is_whole=parts.is_whole)
 
 
 def _find_emulator_settings_for_lambda(parts: StackParts) -> Iterator[Conflict]:

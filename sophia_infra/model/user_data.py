@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from sophia_infra.model.beside import read_beside
 from sophia_infra.model.errors import Refused
 from sophia_infra.model.forms import parse_text
 from sophia_infra.model.redaction import PRIVATE_KEY_MARK
@@ -41,15 +42,7 @@ def parse_user_data(value: object) -> str:
 
 def read_user_data(name: str, folder: Path) -> str:
     """The checked text of `folder`/`name`. Raises Refused; only files inside `folder` are read."""
-    path = (folder / name).resolve()
-    if Path(name).is_absolute() or not path.is_relative_to(folder.resolve()):
-        raise Refused("leads out of the folder of the stack file", allowed="a path relative to it, inside it")
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise Refused(f"cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise Refused("is not UTF-8 text") from None
+    text = read_beside(name, folder)
     try:
         return parse_user_data(text)
     except Refused as refused:

@@ -57,11 +57,14 @@ def test_the_stack_files_fit_the_schema_that_editors_get(name: str) -> None:
     jsonschema_rs.validator_for(build_schema()).validate(yaml.safe_load(text))
 
 
-def test_local_runs_on_the_emulator_within_its_budget_and_without_warnings() -> None:
+def test_local_runs_on_the_emulator_within_its_budget_and_its_one_warning_is_known() -> None:
     stack = load_stack_config(ROOT / "Pulumi.local.yaml")
-    assert (stack.endpoint, stack.phase, stack.emulator_speed) == ("emulator", 1, 60.0)
+    assert (stack.endpoint, stack.phase, stack.emulator_speed) == ("emulator", 2, 60.0)
     assert stack.over_budget(PriceBook.fallback()) is None
-    assert stack.warnings == ()
+    assert stack.warnings == (
+        "sophia:kubernetes: port 6443 of sophia-production, the server of sophia, is open to the network: "
+        "Lambda applies no firewall rules in us-south-1; only its certificates protect it",
+    )
     assert stack.fleet["sophia-ai-core"].filesystems == ("sophia-models",)
     assert {fs.region for fs in stack.filesystems.values()} == {"us-east-3", "us-south-1"}
 
@@ -83,8 +86,8 @@ def test_what_the_engine_hands_over_means_the_same_as_the_file() -> None:
     path = ROOT / "Pulumi.local.yaml"
     config = yaml.safe_load(path.read_text(encoding="utf-8"))["config"]
     handed = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
-    assert handed["sophia:phase"] == "1"
-    assert parse_stack_config(handed, path.name) == load_stack_config(path)
+    assert handed["sophia:phase"] == "2"
+    assert parse_stack_config(handed, path.name, directory=ROOT) == load_stack_config(path)
 
 
 def test_numbers_and_truth_values_may_come_as_text() -> None:

@@ -1,0 +1,65 @@
+"""Kubernetes as typed configuration: clusters, workloads, databases, and where they find a place. Pure."""
+
+from sophia_infra.model.kubernetes.config import KubernetesConfig
+from sophia_infra.model.kubernetes.database import (
+    DATABASE_PORTS,
+    SENTINEL_CPU,
+    SENTINEL_MEMORY,
+    SENTINEL_PORT,
+    BackupConfig,
+    DatabaseConfig,
+)
+from sophia_infra.model.kubernetes.gpus import ARM64_GPU_MODELS, GpuOperatorConfig, GpuRequest, GpuSharing
+from sophia_infra.model.kubernetes.nodes import LABEL_PREFIX, Cluster, Node, Placement, Unplaced
+from sophia_infra.model.kubernetes.placement import place
+from sophia_infra.model.kubernetes.quantity import CpuSpan, MemorySpan, bytes_of, millicores_of
+from sophia_infra.model.kubernetes.services import (
+    ImagesConfig,
+    IngressConfig,
+    NamespaceConfig,
+    SecretsConfig,
+    StorageClassConfig,
+    TrainingConfig,
+)
+from sophia_infra.model.kubernetes.workload import (
+    AutoscaleConfig,
+    HealthConfig,
+    RouteConfig,
+    VolumeConfig,
+    WorkloadConfig,
+)
+
+__all__ = [
+    "ARM64_GPU_MODELS",
+    "DATABASE_PORTS",
+    "LABEL_PREFIX",
+    "SENTINEL_CPU",
+    "SENTINEL_MEMORY",
+    "SENTINEL_PORT",
+    "AutoscaleConfig",
+    "BackupConfig",
+    "Cluster",
+    "CpuSpan",
+    "DatabaseConfig",
+    "GpuOperatorConfig",
+    "GpuRequest",
+    "GpuSharing",
+    "HealthConfig",
+    "ImagesConfig",
+    "IngressConfig",
+    "KubernetesConfig",
+    "MemorySpan",
+    "NamespaceConfig",
+    "Node",
+    "Placement",
+    "RouteConfig",
+    "SecretsConfig",
+    "StorageClassConfig",
+    "TrainingConfig",
+    "Unplaced",
+    "VolumeConfig",
+    "WorkloadConfig",
+    "bytes_of",
+    "millicores_of",
+    "place",
+]
