@@ -22,6 +22,8 @@ FREE_TYPES = frozenset(
         "pulumi-python:dynamic/lambda:SshKey",
         "pulumi-python:dynamic/lambda:FirewallRuleset",
         "pulumi-python:dynamic/lambda:FleetReady",
+        "pulumi-python:dynamic/lambda:ClusterCredentials",
+        "pulumi-python:dynamic/lambda:ClusterReady",
         "pulumi:pulumi:StackReference",
     }
 )

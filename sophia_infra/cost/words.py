@@ -221,19 +221,25 @@ def notes(report: CostReport) -> list[str]:
         )
     return lines
 
+NAMED_AT_MOST = 12
+"""More resources than this that are unpriced for one reason are counted, not named."""
+
 
 def unpriced_lines(report: CostReport) -> list[str]:
-    """What is in no figure: every such resource, and what never is. Resources of one reason share a line."""
-    by_reason: dict[tuple[str, str], list[str]] = {}
+    """What is in no figure, and what never is. Resources of one reason share a line; many are counted only."""
+    by_reason: dict[str, dict[str, list[str]]] = {}
     for item in report.unpriced:
-        by_reason.setdefault((item.kind, item.reason), []).append(item.name)
-    return [
-        *(
-            f"{kind} {', '.join(sorted(names))}: {reason}."
-            for (kind, reason), names in sorted(by_reason.items())
-        ),
-        *report.always_unpriced,
-    ]
+        by_reason.setdefault(item.reason, {}).setdefault(item.kind, []).append(item.name)
+    lines: list[str] = []
+    for reason, by_kind in by_reason.items():
+        if sum(map(len, by_kind.values())) > NAMED_AT_MOST:
+            counts = ", ".join(f"{len(names)} {kind}" for kind, names in sorted(by_kind.items()))
+            lines.append(f"{counts}: {reason}.")
+        else:
+            lines += [
+                f"{kind} {', '.join(sorted(names))}: {reason}." for kind, names in sorted(by_kind.items())
+            ]
+    return [*sorted(lines), *report.always_unpriced]
 
 
 def price_source_lines(report: CostReport) -> list[str]:

@@ -31,6 +31,7 @@ SECRET_FIELDS = (
     "jupyter_url",
     "private_key",
     "user_data",
+    "boot_data",
     "upload_url",
     "download_url",
     "password",

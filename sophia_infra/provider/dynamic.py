@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from sophia_infra.provider.serving import KindName
 
 __all__ = [
+    "ClusterCredentialsProvider",
+    "ClusterReadyProvider",
     "FilesystemProvider",
     "FirewallRulesetProvider",
     "FleetReadyProvider",
@@ -102,6 +104,14 @@ class FleetReadyProvider(_Provider):
 
 class InferenceEndpointProvider(_Provider):
     kind_name = "InferenceEndpoint"
+
+
+class ClusterCredentialsProvider(_Provider):
+    kind_name = "ClusterCredentials"
+
+
+class ClusterReadyProvider(_Provider):
+    kind_name = "ClusterReady"
 
 
 def _known(props: Mapping[str, Any]) -> Props:

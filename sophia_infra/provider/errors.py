@@ -14,6 +14,8 @@
     ├── TerminationRefused     the machine is also kept by this very update (ours)
     ├── HeldByMachine          a filesystem or ruleset to delete is used by a machine that stays (user)
     ├── NameTaken              a key, filesystem or ruleset of that name exists and is another one (user)
+    ├── CredentialsLost        the state has no whole credentials for a cluster that it knows (user)
+    ├── ClusterNotReady        a cluster's API or a node did not become ready in time (Lambda)
     └── EndpointUnusable       the inference endpoint does not answer as an OpenAI-compatible server (user)
 
 Every message is one sentence of what happened and what it costs, then one that begins with "Next:".
@@ -25,6 +27,8 @@ from __future__ import annotations
 __all__ = [
     "AdoptionRefused",
     "CapacityExhausted",
+    "ClusterNotReady",
+    "CredentialsLost",
     "DuplicateInstances",
     "EndpointUnusable",
     "HeldByMachine",
@@ -134,6 +138,17 @@ class HeldByMachine(ProviderError):
 
 class NameTaken(ProviderError):
     """A resource of that name exists with other content. It was not touched."""
+
+
+class CredentialsLost(ProviderError):
+    """Without its credentials nobody can enter a cluster; new ones would fit no machine of it."""
+
+
+class ClusterNotReady(ProviderError):
+    """The machines of the cluster are billed, but it cannot be used yet."""
+
+    fault = "lambda"
+    retry = True
 
 
 class EndpointUnusable(ProviderError):

@@ -6,6 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from sophia_infra.lambda_cloud import Instance, NotFound
+from sophia_infra.provider.boot_data import (
+    BOOT_DATA,
+    BOOT_DATA_DIGEST,
+    boot_data_changed,
+    boot_data_digest,
+    boot_data_problem,
+    without_boot_data,
+)
 from sophia_infra.provider.errors import AdoptionRefused, TerminationRefused
 from sophia_infra.provider.instance_end import terminate
 from sophia_infra.provider.instance_launch import adopt_configured, adopt_or_launch
@@ -42,11 +50,16 @@ class InstanceKind:
         failures = [(name, "is missing") for name in required if not news.get(name)]
         if not news.get("adopt") and not news.get("ssh_key_name"):
             failures.append(("ssh_key_name", "is missing: a launch takes exactly one SSH key"))
+        too_long = boot_data_problem(news)
+        if too_long:
+            failures.append(too_long)
         return Checked({**news, "generation": int(news.get("generation") or 1)}, tuple(failures))
 
     def diff(self, resource_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Diff:
         replaces = _replaces(resource_id, olds, news)
         deferred = tuple(name for name in DEFERRED if not same(olds.get(name), news.get(name)))
+        if boot_data_changed(olds, news):
+            deferred += (BOOT_DATA,)
         in_place = tuple(
             name
             for name in ("name", "adopt")
@@ -95,7 +108,7 @@ class InstanceKind:
             self._session.client.rename_instance(resource_id, news["name"])
             self._session.instances.make_stale()
         kept = {name: value for name, value in olds.items() if name in _OUTPUTS_ONLY}
-        return {**news, **kept}
+        return {**without_boot_data(news), **boot_data_digest(news), **kept}
 
     def delete(self, resource_id: str, props: Mapping[str, Any]) -> None:
         name = str(props.get("logical_name", resource_id))
@@ -165,5 +178,7 @@ _OUTPUTS_ONLY = ("instance_id", "launched_type", "launched_region", "adopted", "
 
 def _inputs_of(outputs: Mapping[str, Any]) -> Props:
     return {
-        name: value for name, value in outputs.items() if name not in _OUTPUTS_ONLY and value is not UNKNOWN
+        name: value
+        for name, value in outputs.items()
+        if name not in (*_OUTPUTS_ONLY, BOOT_DATA_DIGEST) and value is not UNKNOWN
     }

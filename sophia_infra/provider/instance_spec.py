@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from sophia_infra.joining import merge_user_data
 from sophia_infra.lambda_cloud import Instance, LaunchRequest
+from sophia_infra.provider.boot_data import BOOT_DATA, boot_data_digest, without_boot_data
 from sophia_infra.provider.tags import LaunchKey, Owner, launch_digest
 
 __all__ = [
@@ -39,7 +41,8 @@ REPLACING = (
 )
 # What an adopted machine came with was never declared here: only these two can be compared.
 REPLACING_ADOPTED = ("instance_type", "region")
-# Launch-only too, but no reason to end a paid machine: recorded, and used by the next launch.
+# Launch-only too, but no reason to end a paid machine: recorded, and used by the next launch. `boot_data`
+# is one of them, but compared by its digest (provider/boot_data.py).
 DEFERRED = ("tags", "firewall_ruleset_ids")
 
 # `fallbacks` and `wait_for_capacity` steer a launch and say nothing about the machine that is there.
@@ -86,7 +89,8 @@ class InstanceSpec:
     candidates: tuple[Candidate, ...]
     ssh_key_name: str
     image: Mapping[str, str] | None
-    user_data: str | None
+    user_data: str | None = field(repr=False)
+    boot_data: str | None = field(repr=False)
     hostname: str | None
     filesystems: tuple[str, ...]
     firewall_ruleset_ids: tuple[str, ...]
@@ -111,6 +115,7 @@ class InstanceSpec:
             ssh_key_name=props.get("ssh_key_name") or "",
             image=props.get("image") or None,
             user_data=props.get("user_data") or None,
+            boot_data=props.get(BOOT_DATA) or None,
             hostname=props.get("hostname") or None,
             filesystems=tuple(props.get("filesystems") or ()),
             firewall_ruleset_ids=tuple(props.get("firewall_ruleset_ids") or ()),
@@ -124,7 +129,10 @@ class InstanceSpec:
 
     @property
     def launch_key(self) -> LaunchKey:
-        """The key of this launch. Fallbacks are not part of it: whichever was used, it is this launch."""
+        """The key of this launch. Fallbacks are not part of it: whichever was used, it is this launch.
+
+        Nor is `boot_data`: it changes when a server is rebuilt, and that ends no agent.
+        """
         first = self.candidates[0]
         user_data = hashlib.sha256((self.user_data or "").encode()).hexdigest()
         digest = launch_digest(
@@ -150,7 +158,7 @@ class InstanceSpec:
             hostname=self.hostname,
             image_id=(self.image or {}).get("id"),
             image_family=(self.image or {}).get("family"),
-            user_data=self.user_data,
+            user_data=merge_user_data(self.boot_data, self.user_data) if self.boot_data else self.user_data,
             file_system_names=self.filesystems,
             firewall_ruleset_ids=self.firewall_ruleset_ids,
             tags={**self.tags, **self.launch_key.tags(launched_at_s)},
@@ -161,13 +169,16 @@ def outputs_of(props: Mapping[str, Any], machine: Machine, *, adopted: bool) -> 
     """What the state records of a machine: the inputs, and facts that do not change while it lives.
 
     Status and address are not among them: they change by themselves, and each change would be drift.
-    `FleetReady` reports them.
+    `FleetReady` reports them. Nor is `boot_data`, a secret that only the inputs hold: its digest stands
+    for it, and `launched_with` keeps the digest of what the machine really booted with.
     """
+    digest = boot_data_digest(props)
     return {
-        **props,
+        **without_boot_data(props),
         "instance_id": machine.id,
         "launched_type": machine.candidate.instance_type,
         "launched_region": machine.candidate.region,
         "adopted": adopted,
-        "launched_with": {name: props.get(name) for name in DEFERRED},
+        "launched_with": {**{name: props.get(name) for name in DEFERRED}, **digest},
+        **digest,
     }

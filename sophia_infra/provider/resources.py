@@ -9,6 +9,8 @@ import pulumi
 from pulumi.dynamic import Resource
 
 from sophia_infra.provider.dynamic import (
+    ClusterCredentialsProvider,
+    ClusterReadyProvider,
     FilesystemProvider,
     FirewallRulesetProvider,
     FleetReadyProvider,
@@ -17,7 +19,16 @@ from sophia_infra.provider.dynamic import (
     SshKeyProvider,
 )
 
-__all__ = ["Filesystem", "FirewallRuleset", "FleetReady", "InferenceEndpoint", "Instance", "SshKey"]
+__all__ = [
+    "ClusterCredentials",
+    "ClusterReady",
+    "Filesystem",
+    "FirewallRuleset",
+    "FleetReady",
+    "InferenceEndpoint",
+    "Instance",
+    "SshKey",
+]
 
 
 class Instance(Resource, module="lambda", name="Instance"):
@@ -32,6 +43,8 @@ class Instance(Resource, module="lambda", name="Instance"):
         self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
         outputs = ("instance_id", "launched_type", "launched_region", "adopted", "launched_with")
+        if props.get("boot_data") is not None:
+            props = {**props, "boot_data": pulumi.Output.secret(props["boot_data"])}
         super().__init__(InstanceProvider(), name, _with_outputs(props, outputs), opts)
 
 
@@ -97,6 +110,43 @@ class InferenceEndpoint(Resource, module="lambda", name="InferenceEndpoint"):
     ) -> None:
         outputs = ("models", "unpriced_models", "healthy")
         super().__init__(InferenceEndpointProvider(), name, _with_outputs(props, outputs), opts)
+
+
+class ClusterCredentials(Resource, module="lambda", name="ClusterCredentials"):
+    """What a cluster is founded on. Properties as `provider.cluster_credentials`; `credentials` is secret."""
+
+    credentials: pulumi.Output[dict[str, str]]
+
+    def __init__(
+        self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        # A provider cannot mark what it makes: without this it would lie in the state as plain text.
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["credentials"])
+        super().__init__(
+            ClusterCredentialsProvider(),
+            name,
+            _with_outputs(props, ("credentials",)),
+            pulumi.ResourceOptions.merge(opts, secret),
+        )
+
+
+class ClusterReady(Resource, module="lambda", name="ClusterReady"):
+    """Waits for a cluster's API and nodes. Properties as `provider.cluster_ready`."""
+
+    server_url: pulumi.Output[str]
+    nodes_ready: pulumi.Output[list[str]]
+
+    def __init__(
+        self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        hidden = {
+            key: pulumi.Output.secret(props[key])
+            for key in ("client_certificate", "client_key")
+            if props.get(key) is not None
+        }
+        super().__init__(
+            ClusterReadyProvider(), name, _with_outputs({**props, **hidden}, ("nodes_ready",)), opts
+        )
 
 
 def _with_outputs(props: Mapping[str, Any], outputs: tuple[str, ...]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from sophia_infra.lambda_cloud import install_redaction
+from sophia_infra.provider.cluster_credentials import ClusterCredentialsKind
+from sophia_infra.provider.cluster_ready import ClusterReadyKind
 from sophia_infra.provider.engine_watch import EngineWatch
 from sophia_infra.provider.filesystem import FilesystemKind
 from sophia_infra.provider.firewall_ruleset import FirewallRulesetKind
@@ -23,7 +25,16 @@ from sophia_infra.provider.ssh_key import SshKeyKind
 
 __all__ = ["STOP_FILE_VARIABLE", "KindName", "serve_kind"]
 
-KindName = Literal["Instance", "SshKey", "Filesystem", "FirewallRuleset", "FleetReady", "InferenceEndpoint"]
+KindName = Literal[
+    "Instance",
+    "SshKey",
+    "Filesystem",
+    "FirewallRuleset",
+    "FleetReady",
+    "InferenceEndpoint",
+    "ClusterCredentials",
+    "ClusterReady",
+]
 
 STOP_FILE_VARIABLE = "SOPHIA_STOP_FILE"
 """Names a file that appears when the user asks to stop: the dynamic SDK ignores the engine's Cancel."""
@@ -35,6 +46,8 @@ _KINDS: Final[dict[KindName, Callable[[Session], Kind]]] = {
     "FirewallRuleset": FirewallRulesetKind,
     "FleetReady": FleetReadyKind,
     "InferenceEndpoint": InferenceEndpointKind,
+    "ClusterCredentials": ClusterCredentialsKind,
+    "ClusterReady": ClusterReadyKind,
 }
 _lock = threading.Lock()
 _session: Session | None = None

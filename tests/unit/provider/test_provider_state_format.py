@@ -26,6 +26,8 @@ from sophia_infra.provider.tags import LaunchKey, Owner
 from tests.unit.provider.stage import STACK, Stage, props
 
 PROVIDERS: list[type[Any]] = [
+    dynamic.ClusterCredentialsProvider,
+    dynamic.ClusterReadyProvider,
     dynamic.FilesystemProvider,
     dynamic.FirewallRulesetProvider,
     dynamic.FleetReadyProvider,
@@ -53,6 +55,7 @@ def test_the_launch_key_of_a_spec_never_changes() -> None:
     [
         {"tags": {"a1": "b"}},
         {"firewall_ruleset_ids": ["f" * 32]},
+        {"boot_data": "#cloud-config\nruncmd: [[sophia-join]]\n"},
         {"fallbacks": [{"region": "us-west-1"}]},
         {"wait_for_capacity": {"max_minutes": 1, "max_usd": "1"}},
         {"name": "another"},
