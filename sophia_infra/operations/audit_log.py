@@ -1,0 +1,192 @@
+"""Who did what to which secret, when, and how it ended: names only, never a value.
+
+One JSON document per line, appended to a file of mode 0600. Each line holds the SHA-256 of the line before,
+so that a line that is changed, moved or taken out of the middle shows in `verify`. Taking off the end does
+not show: whoever may write the file may do that; the revisions in ESC are the independent record.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+__all__ = ["Action", "AuditEntry", "AuditLog", "AuditUnavailable", "who_acts"]
+
+Action = Literal["open", "check", "sync", "rotate", "init"]
+
+_FIRST = "0" * 64
+_LOCK_TIMEOUT_S = 10.0
+_FIELDS = ("when", "who", "action", "environment", "paths", "revision", "outcome", "previous")
+
+
+class AuditUnavailable(Exception):
+    """The log cannot be written. What was to be recorded must not be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One line.
+
+    Attributes:
+        when: UTC, ISO 8601 with seconds.
+        who: `user@host`, with the actor of CI in front where there is one.
+        environment: `organization/project/environment`.
+        paths: property paths, names only.
+        revision: of the environment afterwards; None when none was read or written.
+        outcome: `ok`, or the class of the error.
+        previous: SHA-256 of the line before, in hex.
+    """
+
+    when: str
+    who: str
+    action: Action
+    environment: str
+    paths: tuple[str, ...]
+    revision: int | None
+    outcome: str
+    previous: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            name: list(value) if isinstance(value := getattr(self, name), tuple) else value
+            for name in _FIELDS
+        }
+
+
+def who_acts(environ: Mapping[str, str] = os.environ) -> str:
+    """`actor via user@host` in CI, `user@host` elsewhere."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid {os.getuid()}"
+    here = f"{user}@{platform.node() or 'unknown'}"
+    actor = (
+        environ.get("GITHUB_ACTOR") or environ.get("GITLAB_USER_LOGIN") or environ.get("BUILD_REQUESTEDFOR")
+    )
+    return f"{actor} via {here}" if actor else here
+
+
+class AuditLog:
+    """The log in one file; any number of processes may append.
+
+    Args:
+        path: the file; its folder is made with mode 0700.
+        who: written into each line.
+        now: the time.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        who: str | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.path = path
+        self._who = who if who is not None else who_acts()
+        self._now = now
+
+    def record(
+        self,
+        action: Action,
+        environment: str,
+        paths: Sequence[str],
+        *,
+        revision: int | None = None,
+        outcome: str = "ok",
+    ) -> None:
+        """Append one line and have it on the disk. Raises AuditUnavailable."""
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with FileLock(f"{self.path}.lock", timeout=_LOCK_TIMEOUT_S, mode=0o600):
+                entry = AuditEntry(
+                    when=self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                    who=self._who,
+                    action=action,
+                    environment=environment,
+                    paths=tuple(paths),
+                    revision=revision,
+                    outcome=outcome,
+                    previous=self._last_hash(),
+                )
+                self._append(json.dumps(entry.as_json(), ensure_ascii=True))
+        except (OSError, Timeout) as error:
+            raise AuditUnavailable(
+                f"The audit log {self.path} cannot be written ({type(error).__name__}), so nothing was done. "
+                "Free the disk or correct its permissions, then run it again."
+            ) from None
+
+    def entries(self) -> list[AuditEntry]:
+        """All lines that can be read, oldest first."""
+        return [entry for _, entry in self._parsed() if entry is not None]
+
+    def verify(self) -> list[str]:
+        """One sentence per place where the chain is broken; none: no line changed since it was written."""
+        problems = []
+        expected = _FIRST
+        for number, (line, entry) in enumerate(self._parsed(), start=1):
+            if entry is None:
+                problems.append(f"line {number} is no entry")
+            elif entry.previous != expected:
+                problems.append(f"line {number} does not follow the line before it")
+            expected = _hash(line)
+        return problems
+
+    def _parsed(self) -> Iterator[tuple[bytes, AuditEntry | None]]:
+        try:
+            lines = self.path.read_bytes().splitlines()
+        except FileNotFoundError:
+            return
+        for line in lines:
+            yield line, _entry(line)
+
+    def _last_hash(self) -> str:
+        try:
+            with self.path.open("rb") as file:
+                file.seek(0, os.SEEK_END)
+                block, last = file.tell(), b""
+                while block > 0 and last.rstrip(b"\n").count(b"\n") == 0:
+                    step = min(4096, block)
+                    block -= step
+                    file.seek(block)
+                    last = file.read(step) + last
+        except FileNotFoundError:
+            return _FIRST
+        lines = last.splitlines()
+        return _hash(lines[-1]) if lines else _FIRST
+
+    def _append(self, line: str) -> None:
+        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.fchmod(descriptor, 0o600)
+            end = os.lseek(descriptor, 0, os.SEEK_END)
+            # A line cut off by a crash stays, ends here, and shows in `verify`.
+            cut = end > 0 and os.pread(descriptor, 1, end - 1) != b"\n"
+            os.write(descriptor, (b"\n" if cut else b"") + line.encode() + b"\n")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _hash(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()
+
+
+def _entry(line: bytes) -> AuditEntry | None:
+    try:
+        fields = json.loads(line)
+        if tuple(fields) != _FIELDS:
+            return None
+        return AuditEntry(**{**fields, "paths": tuple(fields["paths"])})
+    except (ValueError, TypeError):
+        return None
