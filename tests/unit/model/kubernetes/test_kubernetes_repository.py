@@ -91,9 +91,10 @@ def test_the_stores_of_the_plan(kube: KubernetesConfig) -> None:
     assert stores == {
         "postgres": ("postgres", 1, 0, "100Gi"),
         "redis": ("redis", 3, 3, "10Gi"),
+        "n8n-redis": ("redis", 1, 0, "20Gi"),
         "qdrant": ("qdrant", 3, 0, "50Gi"),
     }
-    assert all(row.backup for row in kube.databases.values())
+    assert [name for name, row in kube.databases.items() if not row.backup] == ["n8n-redis"]
     assert kube.databases["redis"].settings["maxmemory-policy"] == "allkeys-lru"
     postgres = kube.databases["postgres"].backup
     assert postgres is not None

@@ -1,0 +1,116 @@
+"""Everything of one cluster, in an order in which it can be made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sophia_infra.manifests.classes import priority_classes, storage_classes
+from sophia_infra.manifests.database import database
+from sophia_infra.manifests.errors import NameTaken
+from sophia_infra.manifests.external_secrets import external_secrets_operator, secret_store
+from sophia_infra.manifests.gpu_operator import gpu_operator
+from sophia_infra.manifests.gpu_quota import gpu_quota
+from sophia_infra.manifests.image_policy import image_policy
+from sophia_infra.manifests.limit_ranges import limit_ranges
+from sophia_infra.manifests.namespaces import namespaces
+from sophia_infra.manifests.network_policies import network_policies
+from sophia_infra.manifests.node_labels import node_labels
+from sophia_infra.manifests.objects import Item, Manifest
+from sophia_infra.manifests.queues import training_queues
+from sophia_infra.manifests.workload import workload
+from sophia_infra.model.kubernetes import Cluster, KubernetesConfig, Placement
+
+__all__ = ["ClusterObjects", "all_objects", "check_names"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterObjects:
+    """Objects and releases of one cluster; whatever one has to follow stands before it.
+
+    Attributes:
+        first: phase 1: the GPU Operator in its namespace, and labels of nodes.
+        platform: phase 2: classes, namespaces, quotas, policies, queues, secrets.
+        services: phase 2: name of the database or workload -> its objects; databases first.
+    """
+
+    first: tuple[Item, ...]
+    platform: tuple[Item, ...]
+    services: Mapping[str, tuple[Manifest, ...]] = field(default_factory=dict)
+
+    def up_to(self, phase: int) -> tuple[Item, ...]:
+        """All of them up to `phase`, in order."""
+        if phase < 2:
+            return self.first
+        return (*self.first, *self.platform, *(item for group in self.services.values() for item in group))
+
+
+def all_objects(
+    kube: KubernetesConfig,
+    placement: Placement,
+    cluster: Cluster,
+    *,
+    token: Any = None,
+    secret_checksums: Mapping[str, str] | None = None,
+) -> ClusterObjects:
+    """Everything of `cluster`.
+
+    Args:
+        token: access token of the secret store, text or an output; only needed with `kube.secrets`.
+        secret_checksums: workload or database -> checksum of the values of its secrets; those that are left
+            out are not restarted by a rotation.
+
+    Raises:
+        NameTaken: two objects would have one name; nothing is made.
+    """
+    checksums = secret_checksums or {}
+    services: dict[str, tuple[Manifest, ...]] = {}
+    for name, store in kube.enabled_databases().items():
+        if placement.database_cluster.get(name) == cluster.name:
+            services[name] = tuple(database(name, store, kube, placement, checksums.get(name)))
+    for name, row in kube.enabled_workloads().items():
+        if placement.workload_cluster.get(name) == cluster.name:
+            if name in services:
+                raise NameTaken(f"the service {name}")
+            services[name] = tuple(workload(name, row, kube, placement, checksums.get(name)))
+    objects = ClusterObjects(
+        first=(*gpu_operator(kube, cluster), *node_labels(kube, cluster)),
+        platform=(
+            *priority_classes(cluster),
+            *storage_classes(kube, cluster),
+            *namespaces(kube, placement, cluster),
+            *image_policy(kube, cluster),
+            *gpu_quota(kube, placement, cluster),
+            *limit_ranges(kube, placement, cluster),
+            *network_policies(kube, placement, cluster),
+            *external_secrets_operator(kube, cluster),
+            *secret_store(kube, placement, cluster, token),
+            *training_queues(kube, placement, cluster),
+        ),
+        services=services,
+    )
+    check_names(objects.up_to(2))
+    return objects
+
+
+def check_names(items: Iterable[Item]) -> None:
+    """Refuse two items with one logical name, or two objects of one kind, namespace and name.
+
+    Names are put together from names of rows (`<database>-backup`), so a row can hit one of another.
+    Raises NameTaken.
+    """
+    logical: set[tuple[str, str]] = set()
+    actual: set[tuple[str, str, str]] = set()
+    for item in items:
+        kind = item.kind if isinstance(item, Manifest) else "Release"
+        if (kind, item.name) in logical:
+            raise NameTaken(f"the resource {item.name} ({kind})")
+        logical.add((kind, item.name))
+        if isinstance(item, Manifest):
+            namespace = item.metadata.get("namespace", "")
+            key = (kind, namespace, item.metadata["name"])
+            if key in actual:
+                place = f" in namespace {namespace}" if namespace else ""
+                raise NameTaken(f"{kind} {key[2]}{place}")
+            actual.add(key)

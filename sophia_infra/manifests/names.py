@@ -1,0 +1,86 @@
+"""Names, labels and annotations that several objects have to agree on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from sophia_infra.model.kubernetes import LABEL_PREFIX
+
+__all__ = [
+    "ARCHITECTURES_ANNOTATION",
+    "ARCH_LABEL",
+    "ARM64_TAINT",
+    "COMMON_LABELS",
+    "CRON_JOB_NAME_CHARACTERS",
+    "ESC_STORE",
+    "ESC_TOKEN_KEY",
+    "ESC_TOKEN_SECRET",
+    "EXTERNAL_SECRETS_NAMESPACE",
+    "FIELD_MANAGER",
+    "GPU_LABEL",
+    "GPU_OPERATOR_NAMESPACE",
+    "GPU_RESOURCE",
+    "KUEUE_NAMESPACE",
+    "MONITORING_NAMESPACE",
+    "NAMESPACE_LABEL",
+    "NAME_LABEL",
+    "PURPOSE_LABEL",
+    "ROLE_LABEL_PREFIX",
+    "SECRET_CHECKSUM_ANNOTATION",
+    "bounded",
+    "gpu_label_value",
+]
+
+FIELD_MANAGER: Final = "sophia-infra"
+"""Field manager of our objects; a patch has `sophia-infra-<purpose>`, so that purposes do not overwrite."""
+
+NAME_LABEL: Final = "app.kubernetes.io/name"
+COMMON_LABELS: Mapping[str, str] = MappingProxyType(
+    {"app.kubernetes.io/part-of": "sophia", "app.kubernetes.io/managed-by": "pulumi"}
+)
+PURPOSE_LABEL: Final = f"{LABEL_PREFIX}purpose"
+"""On a namespace: `workloads`, `training` or `platform`. The admission policies hold in the first two."""
+NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
+"""The API server puts it on every namespace."""
+
+ARCH_LABEL: Final = "kubernetes.io/arch"
+GPU_LABEL: Final = f"{LABEL_PREFIX}gpu"
+ROLE_LABEL_PREFIX: Final = f"workload.{LABEL_PREFIX}"
+GPU_RESOURCE: Final = "nvidia.com/gpu"
+ARM64_TAINT: Mapping[str, str] = MappingProxyType(
+    {"key": ARCH_LABEL, "value": "arm64", "effect": "NoSchedule"}
+)
+"""Set when an arm64 node joins, so that an image for amd64 alone never lands there."""
+
+ARCHITECTURES_ANNOTATION: Final = f"{LABEL_PREFIX}architectures"
+SECRET_CHECKSUM_ANNOTATION: Final = f"{LABEL_PREFIX}secret-checksum"
+
+GPU_OPERATOR_NAMESPACE: Final = "gpu-operator"
+EXTERNAL_SECRETS_NAMESPACE: Final = "external-secrets"
+KUEUE_NAMESPACE: Final = "kueue-system"
+MONITORING_NAMESPACE: Final = "monitoring"
+
+ESC_STORE: Final = "pulumi-esc-store"
+ESC_TOKEN_SECRET: Final = "pulumi-esc-token"  # noqa: S105 - the name of a Secret, not a secret
+"""The one Secret that this program writes; the policy `secrets-by-external-secret` has to allow its name."""
+ESC_TOKEN_KEY: Final = "token"  # noqa: S105 - a key inside that Secret
+
+NAME_CHARACTERS: Final = 63
+CRON_JOB_NAME_CHARACTERS: Final = 52
+"""A CronJob's jobs get eleven characters more."""
+
+
+def bounded(name: str, characters: int = NAME_CHARACTERS) -> str:
+    """`name`, or when it is longer its beginning and a hash of the whole: the same each time, and unique."""
+    if len(name) <= characters:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: characters - 9].rstrip('-.')}-{digest}"
+
+
+def gpu_label_value(model: str) -> str:
+    """Value of the node label of a GPU model: `GH200` -> `gh200`."""
+    return model.lower()

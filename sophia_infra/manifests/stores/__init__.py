@@ -1,0 +1,1 @@
+"""Postgres, Redis and Qdrant: how each is started, asked, copied and brought back."""

@@ -1,0 +1,132 @@
+"""What the tests look at: the objects of a cluster beside the configuration they were made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sophia_infra.manifests import ChartRelease, ClusterObjects, Item, Manifest, all_objects
+from sophia_infra.model.instance import InstanceConfig
+from sophia_infra.model.kubernetes import Cluster, KubernetesConfig, Placement, place
+from sophia_infra.model.kubernetes.placement import place_on
+from sophia_infra.model.stack_config import load_stack_config
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+TOKEN = "token-that-is-shown-nowhere"
+STACKS = ("local", "production", "local-per-region")
+
+FLEET = {
+    "core": ("gpu_1x_gh200", "us-east-3"),
+    "orchestrator": ("gpu_1x_a6000", "us-south-1"),
+    "pipeline": ("gpu_1x_a100", "us-south-1"),
+    "production": ("gpu_1x_rtx6000", "us-south-1"),
+    "development": ("gpu_1x_a10", "us-west-1"),
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """One cluster. `items` are those of both phases, in order."""
+
+    kube: KubernetesConfig
+    placement: Placement
+    cluster: Cluster
+    objects: ClusterObjects
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        return self.objects.up_to(2)
+
+    @property
+    def manifests(self) -> tuple[Manifest, ...]:
+        return tuple(item for item in self.items if isinstance(item, Manifest))
+
+    @property
+    def releases(self) -> tuple[ChartRelease, ...]:
+        return tuple(item for item in self.items if isinstance(item, ChartRelease))
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """Bodies of one kind; patches are not among them."""
+        return [item.body for item in self.manifests if item.kind == kind and not item.is_patch]
+
+    def one(self, kind: str, name: str) -> dict[str, Any]:
+        """The only body of this kind and name."""
+        (body,) = (body for body in self.of(kind) if body["metadata"]["name"] == name)
+        return body
+
+
+@cache
+def sites(stack: str) -> tuple[Site, ...]:
+    """The clusters of a stack file; `local-per-region` is `local` with a cluster for each region."""
+    config = load_stack_config(CHECKOUT / f"Pulumi.{stack.partition('-')[0]}.yaml")
+    kube = config.kubernetes
+    assert kube is not None
+    placement = place(config, 2)
+    if stack.endswith("per-region"):
+        kube = kube.model_copy(update={"topology": "per_region"})
+        placement = place_on(config.instances(2), kube)
+    return sites_of(kube, placement)
+
+
+def sites_of(kube: KubernetesConfig, placement: Placement) -> tuple[Site, ...]:
+    checksums = dict.fromkeys([*kube.enabled_workloads(), *kube.enabled_databases()], "abc123")
+    return tuple(
+        Site(
+            kube,
+            placement,
+            cluster,
+            all_objects(kube, placement, cluster, token=TOKEN, secret_checksums=checksums),
+        )
+        for cluster in placement.clusters.values()
+    )
+
+
+def with_digests(site: Site) -> Site:
+    """The same site with every image pinned."""
+    images = [row.image for row in site.kube.enabled_workloads().values()]
+    images += [row.image for row in site.kube.enabled_databases().values()]
+    pins = site.kube.images.model_copy(update={"digests": dict.fromkeys(images, f"sha256:{'0' * 64}")})
+    kube = site.kube.model_copy(update={"images": pins})
+    (pinned,) = (one for one in sites_of(kube, site.placement) if one.cluster.name == site.cluster.name)
+    return pinned
+
+
+def all_sites() -> Iterator[Site]:
+    for stack in STACKS:
+        yield from sites(stack)
+
+
+def site_of(kube: Mapping[str, Any]) -> Site:
+    """The one cluster of a section written by a test, over the five machines of `FLEET`."""
+    config = KubernetesConfig.model_validate({"topology": "overlay", **kube})
+    fleet = {
+        name: InstanceConfig.model_validate({"type": kind, "region": region, "purpose": "test"})
+        for name, (kind, region) in FLEET.items()
+    }
+    placement = place_on(fleet, config)
+    assert not placement.unplaced, placement.unplaced
+    (site,) = sites_of(config, placement)
+    return site
+
+
+def row(**further: Any) -> dict[str, Any]:
+    """A workload that lacks nothing, as a stack file would have it."""
+    return {
+        "image": "ghcr.io/sophia/web:1.0",
+        "ports": {"http": 8000},
+        "cpu": "100m",
+        "memory": "128Mi",
+        **further,
+    }
+
+
+def pod_templates(site: Site) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(kind, namespace, template) of everything that makes pods."""
+    for kind in ("Deployment", "StatefulSet", "CronJob"):
+        for body in site.of(kind):
+            spec = body["spec"]
+            template = spec["jobTemplate"]["spec"]["template"] if kind == "CronJob" else spec["template"]
+            yield kind, body["metadata"]["namespace"], template
