@@ -5,11 +5,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 STACK ?= local
 ARGS ?=
+# CLUSTER=1: a real Kubernetes control plane on this machine; CLUSTER=0: manifests in a folder again.
+CLUSTER ?=
+WITH_CLUSTER = $(if $(CLUSTER),$(if $(filter 0,$(CLUSTER)),--no-cluster,--cluster))
 # A runner's disk is gone after the run: a state kept there would be lost with it.
 CHECK_BACKEND = test "$(STACK)" = local || test -z "$$CI" || test -n "$$PULUMI_BACKEND_URL$$PULUMI_ACCESS_TOKEN" || \
   { echo "Set PULUMI_BACKEND_URL or PULUMI_ACCESS_TOKEN: the state of stack $(STACK) must outlive this machine."; exit 64; }
 .DEFAULT_GOAL := help
-.PHONY: help up down status preview ci-preview ci-up ci-drift test test-all bench lint format lock engine clean
+.PHONY: help up down status preview ci-preview ci-up ci-drift test test-all bench lint format lock engine kube clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -22,8 +25,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-up: $(INSTALLED)  ## Bring stack local up on the real engine: the five instances, on the emulator. ARGS="--phase 2".
-	@$(BIN)/sophia up --stack $(STACK) $(ARGS)
+up: $(INSTALLED)  ## Bring stack local up on the real engine. CLUSTER=1: on a real API server too. ARGS="--phase 1".
+	@$(BIN)/sophia up --stack $(STACK) $(WITH_CLUSTER) $(ARGS)
 
 preview: $(INSTALLED)  ## Show what `make up` would change.
 	@$(BIN)/sophia preview --stack $(STACK) $(ARGS)
@@ -37,10 +40,13 @@ down: $(INSTALLED)  ## Destroy stack local and stop its emulator.
 engine: $(INSTALLED)  ## Find the Pulumi engine, or build it once into the cache.
 	@$(BIN)/python -m sophia_infra.engine
 
+kube: $(INSTALLED)  ## Find the parts of a Kubernetes control plane, or build them once into the cache.
+	@$(BIN)/python -m sophia_infra.control_plane build
+
 test: $(INSTALLED)  ## Unit, program and emulator tests; the engine tiers too where the engine is at hand.
 	@$(BIN)/python tools/run_tests.py $(ARGS)
 
-test-all: $(INSTALLED) engine  ## Every tier, the engine and the kill tests included; nothing may skip.
+test-all: $(INSTALLED) engine kube  ## Every tier, engine, cluster and kill tests included; nothing may skip.
 	@$(BIN)/python tools/run_tests.py --all $(ARGS)
 
 ci-preview: $(INSTALLED)  ## What CI does for a pull request: preview with policies, cost comment in out/preview.md.

@@ -1,9 +1,11 @@
 """Run the test tiers in order and say which ran. `make test` calls this.
 
     unit, program, emulator   always
-    engine, chaos             where the Pulumi engine is at hand; with --all or in CI it is found or built
+    engine, chaos             where the Pulumi engine is at hand
+    cluster                   where the parts of a Kubernetes control plane are at hand too
 
-A tier that does not run is printed as SKIPPED with the reason. Exit code 0: all that ran passed.
+With --all or in CI what is missing is found or built, and every tier must run. A tier that does not run is
+printed as SKIPPED with the reason. Exit code 0: all that ran passed.
 """
 
 from __future__ import annotations
@@ -13,36 +15,45 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-FAST_TIERS = ("unit", "program", "emulator")
-ENGINE_TIERS = ("engine", "chaos")
+
+ENGINE = ("-m", "sophia_infra.engine")
+CONTROL_PLANE = ("-m", "sophia_infra.control_plane", "build")
+WHAT = {ENGINE: "the Pulumi engine", CONTROL_PLANE: "the Kubernetes control plane"}
+
+NEEDS: Mapping[str, Sequence[tuple[str, ...]]] = {
+    "unit": (),
+    "program": (),
+    "emulator": (),
+    "engine": (ENGINE,),
+    "cluster": (ENGINE, CONTROL_PLANE),
+    "chaos": (ENGINE,),
+}
+"""Tier -> commands that find, or build, what it needs; `--no-build` makes them only look."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run the test tiers.")
-    parser.add_argument("--all", action="store_true", help="every tier must run; builds the engine if needed")
-    parser.add_argument(
-        "--tier", choices=(*FAST_TIERS, *ENGINE_TIERS), action="append", help="only this tier"
-    )
+    parser.add_argument("--all", action="store_true", help="every tier must run; builds what is missing")
+    parser.add_argument("--tier", choices=tuple(NEEDS), action="append", help="only this tier")
     parser.add_argument("pytest_args", nargs="*", help="passed on to pytest")
     options = parser.parse_args()
     must_run = options.all or os.environ.get("CI") == "true"
-    tiers = tuple(options.tier or (*FAST_TIERS, *ENGINE_TIERS))
-    skipped: dict[str, str] = {}
-    if any(tier in ENGINE_TIERS for tier in tiers) and not _engine_is_ready(build=must_run):
-        for tier in ENGINE_TIERS:
-            if tier in tiers:
-                skipped[tier] = (
-                    "no Pulumi engine on PATH or in the cache; `make test-all` builds one and runs all"
-                )
-        if must_run:
-            print("The Pulumi engine could not be had, and every tier must run.", file=sys.stderr)
-            return 3
+    tiers: Sequence[str] = options.tier or tuple(NEEDS)
+    at_hand = {need: _is_ready(need, build=must_run) for need in WHAT if any(need in NEEDS[t] for t in tiers)}
+    missing = [WHAT[need] for need, ready in at_hand.items() if not ready]
+    if missing and must_run:
+        print(f"Every tier must run, and this could not be had: {', '.join(missing)}.", file=sys.stderr)
+        return 3
     outcome = 0
+    skipped: dict[str, str] = {}
     for tier in tiers:
-        if tier in skipped:
+        lacks = [WHAT[need] for need in NEEDS[tier] if not at_hand[need]]
+        if lacks:
+            skipped[tier] = f"{' and '.join(lacks)} not in the cache; `make test-all` builds it and runs all"
             continue
         started = time.monotonic()
         print(f"=== tier {tier}", flush=True)
@@ -55,24 +66,15 @@ def main() -> int:
     return outcome
 
 
-def _pytest(tier: str, further: list[str]) -> int:
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        f"tests/{tier}",
-        "-q",
-        "-n",
-        "2",
-        "--dist",
-        "worksteal",
-        *further,
-    ]
+def _pytest(tier: str, further: Sequence[str]) -> int:
+    # A file of the cluster tier tells one story on one cluster, so it stays with one worker.
+    workers = ("-q", "-n", "2", "--dist", "loadfile" if tier == "cluster" else "worksteal")
+    command = [sys.executable, "-m", "pytest", f"tests/{tier}", *workers, *further]
     return subprocess.run(command, cwd=CHECKOUT, check=False).returncode
 
 
-def _engine_is_ready(*, build: bool) -> bool:
-    command = [sys.executable, "-m", "sophia_infra.engine", *([] if build else ["--no-build"])]
+def _is_ready(need: Sequence[str], *, build: bool) -> bool:
+    command = [sys.executable, *need, *([] if build else ["--no-build"])]
     return subprocess.run(command, cwd=CHECKOUT, check=False).returncode == 0
 
 

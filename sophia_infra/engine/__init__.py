@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sophia_infra.engine.build import BuildProgress
+    from sophia_infra.engine.cache import cache_root
     from sophia_infra.engine.cancellation import Cancellation
     from sophia_infra.engine.errors import (
         BuildFailed,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
         Summary,
     )
     from sophia_infra.engine.home import LOCAL_STACK, Home, engine_environment, find_checkout, open_home
-    from sophia_infra.engine.locate import Engine, cache_root, find_engine
+    from sophia_infra.engine.locate import Engine, find_engine
     from sophia_infra.engine.locks import LockHolder
     from sophia_infra.engine.run import OperationOptions, OperationResult, run_operation
     from sophia_infra.engine.stack_file import PreparedStack, prepare_stack
@@ -140,7 +141,7 @@ _MODULES = {
     "UnexpectedChanges": "errors",
     "UpdateCancelled": "errors",
     "UpdateFailed": "errors",
-    "cache_root": "locate",
+    "cache_root": "cache",
     "engine_environment": "home",
     "ensure_stack": "stacks",
     "export_stack": "stacks",

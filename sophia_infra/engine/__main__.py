@@ -17,7 +17,7 @@ _ORIGINS = {"path": "found on PATH", "cache": "built before", "built": "built no
 
 def main() -> int:
     """Return 0 with the engine's folder on stdout, 1 with a sentence on stderr, 130 after Ctrl-C."""
-    line = _ProgressLine()
+    line = ProgressLine()
     try:
         may_build = "--no-build" not in sys.argv[1:]
         engine = find_engine(open_home(), progress=line.show, may_build=may_build)
@@ -36,7 +36,7 @@ def main() -> int:
     return 0
 
 
-class _ProgressLine:
+class ProgressLine:
     """One line that is written over on a terminal; elsewhere a line every 15 s, so that logs stay short."""
 
     INTERVAL_S = 15.0

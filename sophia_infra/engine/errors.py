@@ -56,7 +56,7 @@ class EngineTooOld(EngineMissing):
 
 
 class BuildFailed(EngineError):
-    """Building the engine ended with an error; nothing half-built is left.
+    """Building the engine or other tools ended with an error; nothing half-built is left.
 
     `cause` is "disk", "network" or "build"; `output` holds the last useful lines of `go`.
     """

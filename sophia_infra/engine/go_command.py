@@ -12,6 +12,7 @@ from typing import IO, Literal
 
 from sophia_infra.engine.errors import BuildFailed
 from sophia_infra.engine.processes import end_group, start_tethered
+from sophia_infra.engine.product import Product
 
 REPORT_INTERVAL_S = 1.0
 """How often silence is reported (linking the CLI takes half a minute)."""
@@ -44,11 +45,10 @@ _BECAUSE: Mapping[Cause, str] = {
     "network": "the network or the Go proxy",
     "build": "see below",
 }
-_NEXT_STEP: Mapping[Cause, str] = {
+_NEXT_STEP: Mapping[str, str] = {
     "disk": "Free about 5 GB (Go's build cache and the temporary folder count too) and start again.",
     "network": "Check the network or the Go proxy (GOPROXY, HTTPS_PROXY) and start again: "
     "what was loaded is kept.",
-    "build": "A Pulumi CLI on PATH is used instead: https://www.pulumi.com/docs/install/.",
 }
 
 Line = tuple[list[str], str]
@@ -62,6 +62,7 @@ def run_go(
     environment: Mapping[str, str],
     on_message: Callable[[str], None],
     on_silence: Callable[[], None],
+    product: Product,
 ) -> list[str]:
     """Run `go` in `directory` and return the lines of its stdout.
 
@@ -70,6 +71,7 @@ def run_go(
     Args:
         on_message: called with each line of stderr.
         on_silence: called when a second has passed without a line.
+        product: what is built, for the error.
 
     Raises:
         BuildFailed: it ended with an error.
@@ -112,15 +114,15 @@ def run_go(
         for reader in readers:
             reader.join()
     if code != 0:
-        raise _go_failure(arguments[0], messages)
+        raise _go_failure(arguments[0], messages, product)
     return output
 
 
-def build_failure(what: str, cause: Cause, lines: Sequence[str]) -> BuildFailed:
+def build_failure(what: str, cause: Cause, lines: Sequence[str], product: Product) -> BuildFailed:
     """Build the error for a failed build, with the last `lines` and the next step for `cause`."""
     return BuildFailed(
         f"{what} ({_BECAUSE[cause]}).",
-        next_step=_NEXT_STEP[cause],
+        next_step=_NEXT_STEP.get(cause, product.way_out),
         cause=cause,
         output=list(lines)[-KEPT_OUTPUT_LINES:],
     )
@@ -133,11 +135,11 @@ def _read_lines(stream: IO[bytes], kept: list[str], lines: queue.SimpleQueue[Lin
     lines.put(None)
 
 
-def _go_failure(command: str, messages: Sequence[str]) -> BuildFailed:
+def _go_failure(command: str, messages: Sequence[str], product: Product) -> BuildFailed:
     text = "\n".join(messages).lower()
     cause: Cause = next((cause for cause, signs in _SIGNS.items() if any(s in text for s in signs)), "build")
     useful = [line for line in messages if not is_package_line(line)]
-    return build_failure(f"`go {command}` of the Pulumi engine failed", cause, useful or messages)
+    return build_failure(f"`go {command}` of the {product.name} failed", cause, useful or messages, product)
 
 
 def is_package_line(line: str) -> bool:

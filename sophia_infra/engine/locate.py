@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -12,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import platformdirs
-
-from sophia_infra.engine.build import BuildProgress, build_engine
+from sophia_infra.engine.build import BuildProgress
+from sophia_infra.engine.cache import cache_root, find_built
 from sophia_infra.engine.errors import EngineMissing, EngineTooOld
 from sophia_infra.engine.home import Home
-from sophia_infra.engine.toolchain import MANIFEST, Go, find_go, is_complete
+from sophia_infra.engine.toolchain import PULUMI_ENGINE
 from sophia_infra.engine.versions import MINIMUM_ENGINE, MINIMUM_GO, why_engine_does_not_fit
 
 Origin = Literal["path", "cache", "built"]
@@ -83,14 +80,6 @@ def find_engine(
     return _engine_of_ours(home, progress, environ, notes, may_build=may_build)
 
 
-def cache_root(environ: Mapping[str, str] = os.environ) -> Path:
-    """The folder that holds one folder per built engine, outside of any checkout."""
-    chosen = environ.get("SOPHIA_ENGINE_DIR")
-    if chosen:
-        return Path(chosen).expanduser().resolve()
-    return Path(platformdirs.user_cache_dir("sophia-infra")) / "engine"
-
-
 def _engine_on_path(home: Home, environ: Mapping[str, str], notes: list[str]) -> Engine | None:
     file = shutil.which("pulumi", path=environ.get("PATH", os.defpath))
     if file is None:
@@ -128,66 +117,20 @@ def _engine_of_ours(
     *,
     may_build: bool,
 ) -> Engine:
-    sources = _find_sources(home)
-    root = cache_root(environ)
-    if not (sources / "go.mod").is_file():
-        raise _missing(notes, f"no sources to build one at {sources}")
-    sources_key = _hash_sources(sources)
-    go = find_go(environ)
-    if go is None or not go.fits:
-        # A build made when Go was still here is as good as ever.
-        for target in sorted(root.glob(f"{sources_key}-*"), reverse=True):
-            if is_complete(target):
-                return _cached(target, notes)
-        if go is None:
-            raise _missing(notes, "no Go toolchain to build one")
-        notes.append(f"{go.file} is Go {go.version}, older than {MINIMUM_GO.major}.{MINIMUM_GO.minor}.")
-        raise _missing(notes, "no Go toolchain that could build one")
-    target = root / f"{sources_key}-{_hash_toolchain(go)}"
-    if is_complete(target):
-        return _cached(target, notes)
-    if not may_build:
-        raise _missing(notes, "none was built before", next_step="`make engine` builds it once.")
-    built = build_engine(sources, target, go=go, progress=progress, environ=environ)
-    engine = _cached(target, notes)
-    return Engine(engine.directory, engine.version, "built" if built else "cache", engine.notes)
+    def missing(why: str, buildable: bool) -> EngineMissing:
+        kind = EngineTooOld if notes else EngineMissing
+        seen = f" {' '.join(notes)}" if notes else ""
+        next_step = "`make engine` builds it once." if buildable else _TWO_WAYS_OUT
+        return kind(f"There is no Pulumi engine here, and {why}.{seen}", next_step=next_step)
 
-
-def _find_sources(home: Home) -> Path:
-    """The folder tools/pulumi of the checkout, else the one beside this package."""
-    beside_package = Path(__file__).resolve().parents[2]
-    candidates = [folder / "tools" / "pulumi" for folder in (home.checkout, beside_package)]
-    return next((folder for folder in candidates if (folder / "go.mod").is_file()), candidates[0])
-
-
-def _cached(target: Path, notes: list[str]) -> Engine:
-    manifest = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
-    return Engine(target, str(manifest["version"]), "cache", tuple(notes))
-
-
-def _missing(notes: list[str], why: str, next_step: str = _TWO_WAYS_OUT) -> EngineMissing:
-    kind = EngineTooOld if notes else EngineMissing
-    seen = f" {' '.join(notes)}" if notes else ""
-    return kind(f"There is no Pulumi engine here, and {why}.{seen}", next_step=next_step)
-
-
-def _hash_sources(sources: Path) -> str:
-    """Hash go.mod, go.sum and the host's sources. Tests do not count: they change nothing that is built."""
-    digest = hashlib.sha256()
-    files = [sources / "go.mod", sources / "go.sum"]
-    for folder in ("cmd", "internal"):
-        files += (
-            file
-            for file in (sources / folder).rglob("*")
-            if file.suffix in (".go", ".py") and not file.name.endswith("_test.go")
-        )
-    for file in sorted(files):
-        content = file.read_bytes()
-        digest.update(f"{file.relative_to(sources).as_posix()}\0{len(content)}\0".encode())
-        digest.update(content)
-    return digest.hexdigest()[:16]
-
-
-def _hash_toolchain(go: Go) -> str:
-    """Hash what `go version` prints: the version and the platform."""
-    return hashlib.sha256(go.version_line.encode()).hexdigest()[:8]
+    built = find_built(
+        PULUMI_ENGINE,
+        home.checkout,
+        cache_root(environ),
+        missing=missing,
+        notes=notes,
+        progress=progress,
+        may_build=may_build,
+        environ=environ,
+    )
+    return Engine(built.directory, built.version, "built" if built.fresh else "cache", tuple(notes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -9,15 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sophia_infra.engine.versions import MINIMUM_GO, Version, parse_version
+from sophia_infra.engine.product import GoModule, Product, Trial
+from sophia_infra.engine.versions import MINIMUM_GO, PINNED_ENGINE, Version, parse_version
 
 MANIFEST = "engine.json"
 """Written last: says which version the folder holds."""
 
-CLI_PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
-BUILT_PACKAGES = (CLI_PACKAGE, "./cmd/pulumi-language-python", "./cmd/pulumi-resource-pulumi-python")
-
-SDK_MODULE = "github.com/pulumi/pulumi/sdk/v3"
 INSTALLED_SCRIPTS = {
     "python/cmd/pulumi-language-python-exec": "pulumi-language-python-exec",
     "python/dist/pulumi-resource-pulumi-python": "pulumi-resource-pulumi-python.sh",
@@ -30,6 +28,31 @@ INSTALLED_FILES = (
     "pulumi-resource-pulumi-python",
     *INSTALLED_SCRIPTS.values(),
 )
+
+PULUMI_ENGINE = Product(
+    name="Pulumi engine",
+    version=PINNED_ENGINE,
+    sources="tools/pulumi",
+    modules=(
+        GoModule(
+            folder=".",
+            packages=(
+                "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+                "./cmd/pulumi-language-python",
+                "./cmd/pulumi-resource-pulumi-python",
+            ),
+            linker_flags=f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{PINNED_ENGINE}",
+            copied_from="github.com/pulumi/pulumi/sdk/v3",
+            copied=INSTALLED_SCRIPTS,
+        ),
+    ),
+    files=INSTALLED_FILES,
+    manifest=MANIFEST,
+    trials=(Trial("pulumi", ("version",), f"v{PINNED_ENGINE}"),),
+    way_out="A Pulumi CLI on PATH is used instead: https://www.pulumi.com/docs/install/.",
+    trial_environment=lambda scratch: {"PULUMI_HOME": str(scratch), "PULUMI_SKIP_UPDATE_CHECK": "true"},
+)
+"""The CLI, the Python language host of tools/pulumi, and the host of dynamic providers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +67,10 @@ class Go:
     def fits(self) -> bool:
         """Whether it is new enough for tools/pulumi/go.mod."""
         return self.version >= MINIMUM_GO
+
+    def as_key(self) -> str:
+        """Eight characters that change with the version and the platform."""
+        return hashlib.sha256(self.version_line.encode()).hexdigest()[:8]
 
 
 def find_go(environ: Mapping[str, str] = os.environ) -> Go | None:
@@ -76,10 +103,3 @@ def go_environment(environ: Mapping[str, str]) -> dict[str, str]:
     dropped = {"GOOS", "GOARCH", "GOWORK", "GOTOOLCHAIN", "GOBIN"}
     environment = {name: value for name, value in environ.items() if name not in dropped}
     return {**environment, "GOTOOLCHAIN": "local", "GOWORK": "off"}
-
-
-def is_complete(target: Path) -> bool:
-    """Whether `target` holds a whole engine: every file there, the programs executable."""
-    return (target / MANIFEST).is_file() and all(
-        os.access(target / name, os.X_OK) for name in INSTALLED_FILES
-    )
