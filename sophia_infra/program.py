@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi.runtime.config import get_config_env
@@ -13,6 +15,9 @@ from sophia_infra.model.money import HOURS_PER_MONTH
 from sophia_infra.model.stack_config import StackConfig, parse_stack_config
 from sophia_infra.provider.resources import InferenceEndpoint
 
+if TYPE_CHECKING:
+    from sophia_infra.components.kubernetes import Kubernetes
+
 __all__ = ["build", "run"]
 
 
@@ -20,22 +25,35 @@ def run() -> None:
     """Build the current stack. A configuration mistake ends the program with one line per problem.
 
     Raises:
-        SystemExit: the configuration is refused; nothing was registered, so nothing is launched or deleted.
+        SystemExit: the configuration is refused, or what it names cannot be read; nothing was registered, so
+            nothing is launched or deleted.
     """
     source = f"Pulumi.{pulumi.get_stack()}.yaml"
     try:
         config = parse_stack_config(get_config_env(), source=source)
-    except ConfigError as error:
+        build(config, source)
+    except Exception as error:
+        if not _is_for_the_user(error):
+            raise
         pulumi.log.error(str(error))
         raise SystemExit(1) from None
-    build(config)
 
 
-def build(config: StackConfig) -> Fleet:
-    """Register the resources of all phases up to `config.phase`, and export the stack's outputs."""
+def build(config: StackConfig, source: str) -> Fleet:
+    """Register the resources of all phases up to `config.phase`, and export the stack's outputs.
+
+    Args:
+        source: the stack file, for messages.
+
+    Raises:
+        ConfigError, EscError: a kubeconfig or secrets that the configuration names cannot be read. Nothing
+            was registered.
+    """
     for warning in config.warnings:
         pulumi.log.warn(warning)
-    fleet = Fleet("fleet", config, f"{pulumi.get_project()}/{pulumi.get_stack()}")
+    stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
+    kubernetes = _kubernetes(config, stack, source)
+    fleet = Fleet("fleet", config, stack, kubernetes.joins if kubernetes else None)
     for name, endpoint in config.inference.items():
         InferenceEndpoint(
             name,
@@ -57,7 +75,44 @@ def build(config: StackConfig) -> Fleet:
     pulumi.export("architectures", fleet.architectures)
     pulumi.export("usd_per_hour", fleet.usd_per_hour)
     pulumi.export("usd_per_month", fleet.usd_per_hour.apply(_usd_per_month))
+    if kubernetes is not None:
+        _export_kubernetes(kubernetes, fleet)
     return fleet
+
+
+def _is_for_the_user(error: Exception) -> bool:
+    """Whether the message is all that helps: the configuration is wrong, or its secrets cannot be read."""
+    if isinstance(error, ConfigError):
+        return True
+    # Of rooms that are loaded only where they are used.
+    families = (("sophia_infra.esc.errors", "EscError"), ("sophia_infra.manifests.errors", "ManifestError"))
+    loaded = ((sys.modules.get(module), name) for module, name in families)
+    return any(module is not None and isinstance(error, getattr(module, name)) for module, name in loaded)
+
+
+def _kubernetes(config: StackConfig, stack: str, source: str) -> Kubernetes | None:
+    if config.kubernetes is None or config.phase < config.kubernetes.first_phase:
+        return None
+    # Imported here: a stack without Kubernetes starts without its rooms.
+    from sophia_infra.components.kubernetes import Kubernetes
+
+    return Kubernetes(config, stack, source)
+
+
+def _export_kubernetes(kubernetes: Kubernetes, fleet: Fleet) -> None:
+    clusters = kubernetes.platforms(fleet.instance_ids)
+    for note in kubernetes.placement.notes:
+        pulumi.log.info(note)
+    pulumi.export(
+        "clusters",
+        {
+            name: {"manifests": str(access.manifests)}
+            if access.renders
+            else {"kubeconfig": access.kubeconfig}
+            for name, access in clusters.items()
+        },
+    )
+    pulumi.export("endpoints", kubernetes.endpoints())
 
 
 def _usd_per_month(usd_per_hour: str) -> str:

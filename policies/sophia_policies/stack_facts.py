@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,7 +25,10 @@ def read_stack_config(config: Mapping[str, str], stack: str) -> StackConfig | No
     # Imported here: it loads pydantic, and the pack has to answer the engine at once.
     from sophia_infra.model.stack_config import ConfigError, parse_stack_config
 
+    # The engine runs the pack in the pack's own folder; the stack file and what it names lie elsewhere.
+    project = os.environ.get("SOPHIA_PROJECT")
+    directory = Path(project).expanduser() if project else Path(__file__).resolve().parents[2]
     try:
-        return parse_stack_config(config, source=f"Pulumi.{stack}.yaml")
+        return parse_stack_config(config, source=f"Pulumi.{stack}.yaml", directory=directory)
     except ConfigError:
         return None

@@ -14,6 +14,7 @@ import typer
 from sophia_infra.cli.cost_commands import cost_app
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.failures import reporting_failures
+from sophia_infra.cli.secrets_commands import secrets_app
 
 __all__ = ["app", "main"]
 
@@ -25,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cost_app, name="cost")
+app.add_typer(secrets_app, name="secrets")
 
 _ARGPARSE_USAGE = 2
 
@@ -50,6 +52,14 @@ def up(
     refresh: Refresh = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
     yes: Yes = False,
+    cluster: Annotated[
+        bool | None,
+        typer.Option(
+            "--cluster/--no-cluster",
+            help="Emulator stacks: a real Kubernetes control plane here, or manifests in a folder (first "
+            "default); remembered until `down`.",
+        ),
+    ] = None,
     policy_pack: PolicyPacks = None,
     policy_pack_config: PolicyPackConfigs = None,
     as_json: Json = False,
@@ -59,7 +69,7 @@ def up(
     from sophia_infra.cli.update import UpRequest, run_up
 
     packs, configs = tuple(policy_pack or ()), tuple(policy_pack_config or ())
-    request = UpRequest(stack, phase, refresh, as_json, packs, configs)
+    request = UpRequest(stack, phase, refresh, as_json, packs, configs, cluster)
     _confirm_if_real(
         stack, yes or dry_run, f"Bring stack {stack} up on the real Lambda Cloud? It costs money."
     )

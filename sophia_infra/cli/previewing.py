@@ -9,7 +9,8 @@ from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.live_prices import ask_cloud, dated_prices
 from sophia_infra.cli.progress import UpdateProgress
 from sophia_infra.cli.stack_context import StackContext, open_stack
-from sophia_infra.cli.update import UpRequest, changes_line, make_ready, run_verb
+from sophia_infra.cli.surroundings import make_ready
+from sophia_infra.cli.update import UpRequest, changes_line, run_verb
 from sophia_infra.cli.views import make_console
 from sophia_infra.cost.changes import Plan
 from sophia_infra.cost.plan_file import plan_of_state, read_plan
@@ -46,10 +47,11 @@ def run_preview(
     context = open_stack(request.stack)
     phase = request.phase or context.prepared.phase
     with UpdateProgress(console, f"Stack {context.name}, phase {phase}: preview") as progress:
-        engine, prepared = make_ready(context, progress)
+        around = make_ready(context, progress, phase=phase, cluster=request.cluster, remember=False)
+        prepared = around.prepared
         if phase != prepared.phase:
             prepared = at_phase(prepared, context.home, phase)
-        result = run_verb(context, engine, "preview", prepared, progress, request.options)
+        result = run_verb(context, around, "preview", progress, request.options, prepared=prepared)
         plan = read_plan(result.event_log.read_text(encoding="utf-8"))
     if not request.as_json and not as_markdown:
         console.print(changes_line(result.changes, would=True))
@@ -65,8 +67,8 @@ def run_down_preview(
     console = make_console(stderr=request.as_json or as_markdown)
     context = open_stack(request.stack)
     with UpdateProgress(console, f"Stack {context.name}: what `down` would end") as progress:
-        engine, _ = make_ready(context, progress)
-        plan = plan_of_state(export_stack(engine, context.name, context.home), destroy=True)
+        around = make_ready(context, progress)
+        plan = plan_of_state(export_stack(around.engine, context.name, context.home), destroy=True)
     phase = context.prepared.phase
     return _show(context, plan, phase, request, {}, offline_prices, as_markdown)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 
 from rich.console import Console, Group
@@ -40,7 +41,9 @@ _WORDS = {
 }
 _QUIET_OPS = frozenset({"same", "read", "replace", "discard-replaced"})
 _HIDDEN_TYPES = frozenset({"pulumi:pulumi:Stack", "sophia:lambda:Fleet"})
-_HIDDEN_PREFIX = "pulumi:providers:"
+_HIDDEN_PREFIXES = ("pulumi:providers:", "sophia:kubernetes:")
+_OBJECT_PREFIX = "kubernetes:"
+_OBJECTS_PER_LINE = 50
 _GRPC_PREFIX = "Exception calling application: "
 _BUILD_LINE_INTERVAL_S = 15.0
 # The engine adds that resources may be orphaned; ours are found again by their tags.
@@ -58,6 +61,7 @@ class _Line:
     name: str
     words: tuple[str, str]
     started_s: float
+    is_object: bool = False
     ended_s: float | None = None
     outcome: str = "running"
 
@@ -74,6 +78,9 @@ class UpdateProgress:
         self._live: Live | None = None
         self._spinner = Spinner("dots")
         self._build_said_at_s = -_BUILD_LINE_INTERVAL_S
+        # Kubernetes objects come by the hundred: those that are done are counted, not listed.
+        self._objects: Counter[str] = Counter()
+        self._objects_said = 0
 
     def __enter__(self) -> UpdateProgress:
         if self._console.is_terminal:
@@ -85,6 +92,8 @@ class UpdateProgress:
 
     def __exit__(self, *details: object) -> None:
         self._note = ""
+        if self._live is None:
+            self._say_objects()
         if self._live is not None:
             self._live.__exit__(None, None, None)
             self._live = None
@@ -130,6 +139,7 @@ class UpdateProgress:
             step.name,
             _WORDS.get(step.op, (step.op, step.op)),
             time.monotonic(),
+            is_object=step.type.startswith(_OBJECT_PREFIX),
         )
 
     def _end(self, step: Step, outcome: str) -> None:
@@ -137,10 +147,24 @@ class UpdateProgress:
         if line is None:
             return
         line.ended_s, line.outcome = time.monotonic(), outcome
+        if line.is_object and outcome == "done":
+            del self._lines[_line_key(step)]
+            self._objects[line.words[1]] += 1
+            if self._live is None and self._objects.total() - self._objects_said >= _OBJECTS_PER_LINE:
+                self._say_objects()
+            return
         if self._live is None:
             self._console.print(
                 f"  {_words_of(line)} {line.kind} {line.name} ({line.ended_s - line.started_s:.1f} s)"
             )
+
+    def _say_objects(self) -> None:
+        if self._objects.total() > self._objects_said:
+            self._objects_said = self._objects.total()
+            self._console.print(f"  Kubernetes: {self._objects_line()}")
+
+    def _objects_line(self) -> str:
+        return ", ".join(f"{count} objects {word}" for word, count in self._objects.items())
 
     def _say(self, text: str, *, transient: bool) -> None:
         if transient and self._live is not None:
@@ -152,7 +176,7 @@ class UpdateProgress:
 
     def _render(self) -> Group:
         now_s = time.monotonic()
-        done = sum(line.outcome == "done" for line in self._lines.values())
+        done = sum(line.outcome == "done" for line in self._lines.values()) + self._objects.total()
         heading = Text.assemble((self._title, "bold"), f"  {done} done, {now_s - self._started_s:.0f} s")
         table = Table.grid(padding=(0, 1))
         for line in self._lines.values():
@@ -160,6 +184,8 @@ class UpdateProgress:
             mark: Spinner | Text = self._spinner if running else Text(*_MARKS[line.outcome])
             seconds = (line.ended_s or now_s) - line.started_s
             table.add_row(mark, line.name, line.kind, Text(f"{_words_of(line)}  {seconds:.1f} s"))
+        if self._objects:
+            table.add_row(Text(*_MARKS["done"]), "Kubernetes", "", Text(self._objects_line()))
         note = [Text(f"  {self._note}", "dim", overflow="ellipsis", no_wrap=True)] if self._note else []
         return Group(heading, table, *note)
 
@@ -189,5 +215,5 @@ def _shown(step: Step) -> bool:
     return (
         step.op not in _QUIET_OPS
         and step.type not in _HIDDEN_TYPES
-        and not step.type.startswith(_HIDDEN_PREFIX)
+        and not step.type.startswith(_HIDDEN_PREFIXES)
     )

@@ -14,21 +14,25 @@ from rich.console import Console
 
 from sophia_infra.cli.comparison import compare
 from sophia_infra.cli.exit_codes import ExitCode
+from sophia_infra.cli.kubernetes_view import kubernetes_document, look_at_clusters, show_kubernetes
 from sophia_infra.cli.local_emulator import stop_emulator
+from sophia_infra.cli.local_kubernetes import stop_clusters
 from sophia_infra.cli.progress import UpdateProgress
 from sophia_infra.cli.stack_context import StackContext, open_stack
+from sophia_infra.cli.surroundings import Surroundings, make_ready
 from sophia_infra.cli.views import make_console, show_findings, show_fleet
 from sophia_infra.engine.cancellation import Cancellation
 from sophia_infra.engine.errors import StackLocked
-from sophia_infra.engine.locate import Engine, find_engine
+from sophia_infra.engine.home import Home
+from sophia_infra.engine.locate import Engine
 from sophia_infra.engine.run import OperationOptions, OperationResult, Verb, run_operation
 from sophia_infra.engine.stack_file import PreparedStack
-from sophia_infra.engine.stacks import ensure_stack, unlock_if_dead
+from sophia_infra.engine.stacks import unlock_if_dead
 from sophia_infra.operations.doctor import Finding, FindingKind
 from sophia_infra.operations.fleet_status import FleetStatus, build_fleet_status
 from sophia_infra.provider.serving import STOP_FILE_VARIABLE
 
-__all__ = ["UpRequest", "changes_line", "make_ready", "run_down", "run_up", "run_verb"]
+__all__ = ["UpRequest", "changes_line", "run_down", "run_up", "run_verb"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class UpRequest:
     as_json: bool = False
     policy_packs: tuple[Path, ...] = ()
     policy_pack_configs: tuple[Path, ...] = ()
+    cluster: bool | None = None
 
     @property
     def options(self) -> OperationOptions:
@@ -58,29 +63,34 @@ def run_up(request: UpRequest) -> ExitCode:
     console = make_console(stderr=request.as_json)
     context = open_stack(request.stack, phase=request.phase)
     with UpdateProgress(console, f"Stack {context.name}, phase {context.prepared.phase}: up") as progress:
-        engine, prepared = make_ready(context, progress)
+        around = make_ready(context, progress, cluster=request.cluster)
+        engine = around.engine
         if request.policy_packs:
             # The engine judges a whole stack last, when machines would run already: so judge before.
-            run_verb(context, engine, "preview", prepared, progress, request.options)
-        result = run_verb(context, engine, "up", prepared, progress, request.options)
+            run_verb(context, around, "preview", progress, request.options)
+        result = run_verb(context, around, "up", progress, request.options)
         progress.say("comparing state and account")
         status, findings, interrupted = _look(context, engine)
         if interrupted:
             # Their machines were looked for by tag, so the engine need not warn of them for ever.
             clear = OperationOptions(clear_pending_creates=True)
-            run_verb(context, engine, "refresh", prepared, progress, clear)
+            run_verb(context, around, "refresh", progress, clear)
             status, findings, _ = _look(context, engine)
+        clusters = look_at_clusters(context.home, around.kubernetes)
     duration_s = time.monotonic() - started_s
     if request.as_json:
-        print(json.dumps(_up_document(context, result, status, findings), indent=2))
+        document = _up_document(context, result, status, findings)
+        document["kubernetes"] = kubernetes_document(context.home, context.name, around.kubernetes, clusters)
+        print(json.dumps(document, indent=2))
     else:
-        _say_result(console, context, result, engine, duration_s)
+        _say_result(console, context, result, around, duration_s)
         show_fleet(
             console,
             f"Stack {context.name}, phase {context.prepared.phase}",
             status,
             context.budget_usd_per_hour,
         )
+        show_kubernetes(console, context.home, context.name, around.kubernetes, clusters)
         if findings:
             show_findings(console, context.name, findings)
         elif context.name == "local":
@@ -96,15 +106,15 @@ def run_down(stack: str, *, keep_emulator: bool, as_json: bool) -> ExitCode:
     console = make_console(stderr=as_json)
     context = open_stack(stack)
     with UpdateProgress(console, f"Stack {context.name}: down") as progress:
-        engine, prepared = make_ready(context, progress)
-        result = run_verb(context, engine, "destroy", prepared, progress, OperationOptions())
-    status, findings, _ = _look(context, engine)
+        around = make_ready(context, progress)
+        result = run_verb(context, around, "destroy", progress, OperationOptions())
+    status, findings, _ = _look(context, around.engine)
     running = [row for row in status.rows if row.usd_per_hour]
     stopped = (
         context.config.endpoint == "emulator"
         and not keep_emulator
         and not running
-        and stop_emulator(context.home)
+        and _stop_emulators(context.home)
     )
     if as_json:
         document = {
@@ -125,35 +135,41 @@ def run_down(stack: str, *, keep_emulator: bool, as_json: bool) -> ExitCode:
     return ExitCode.OK
 
 
-def make_ready(context: StackContext, progress: UpdateProgress) -> tuple[Engine, PreparedStack]:
-    """The engine, and the stack as it reads it; an emulator is started, a missing engine built."""
-    progress.say("finding the emulator" if context.config.endpoint == "emulator" else "")
-    context.start_emulator()
-    context.check_access()
-    progress.say("finding the engine")
-    engine = find_engine(context.home, progress=progress.on_build)
-    progress.say("the engine is starting")
-    return engine, ensure_stack(engine, context.prepared, context.home)
+def _stop_emulators(home: Home) -> bool:
+    """Stop every process that `up` left in the background; False when none ran."""
+    from sophia_infra.cli.local_esc import stop_esc_emulator
+
+    stopped = [stop_clusters(home, wipe=True), stop_esc_emulator(home), stop_emulator(home)]
+    return any(stopped)
 
 
 def run_verb(
     context: StackContext,
-    engine: Engine,
+    around: Surroundings,
     verb: Verb,
-    prepared: PreparedStack,
     progress: UpdateProgress,
     options: OperationOptions,
+    *,
+    prepared: PreparedStack | None = None,
 ) -> OperationResult:
-    """Run `verb` with the stack's cloud around it; a dead process's lock goes. Raises as run_operation."""
+    """Run `verb` with the stack's cloud around it; a dead process's lock goes. Raises as run_operation.
+
+    Args:
+        prepared: another stack file than the surroundings', for a preview of another phase.
+    """
     stop_file = context.home.root / f"stop-{os.getpid()}"
-    environment = {**context.cloud_environment(), STOP_FILE_VARIABLE: str(stop_file)}
+    environment = {
+        **context.cloud_environment(),
+        **around.environment,
+        STOP_FILE_VARIABLE: str(stop_file),
+    }
 
     def attempt() -> OperationResult:
         try:
             return run_operation(
-                engine,
+                around.engine,
                 verb,
-                prepared,
+                prepared or around.prepared,
                 context.home,
                 options=options,
                 on_event=progress.on_event,
@@ -167,7 +183,7 @@ def run_verb(
         return attempt()
     except StackLocked:
         # A lock whose process is dead keeps everybody out for ever; one that lives raises again here.
-        unlock_if_dead(engine, context.name, context.home)
+        unlock_if_dead(around.engine, context.name, context.home)
         return attempt()
 
 
@@ -179,14 +195,18 @@ def _look(context: StackContext, engine: Engine) -> tuple[FleetStatus, list[Find
 
 
 def _say_result(
-    console: Console, context: StackContext, result: OperationResult, engine: Engine, duration_s: float
+    console: Console,
+    context: StackContext,
+    result: OperationResult,
+    around: Surroundings,
+    duration_s: float,
 ) -> None:
-    for note in engine.notes:
-        console.print(note)
+    for note in around.notes:
+        console.print(note, soft_wrap=True)
     where = "the emulator" if context.config.endpoint == "emulator" else "Lambda Cloud"
     console.print(
         f"{changes_line(result.changes, would=False)} In {duration_s:.0f} s on {where}, "
-        f"engine Pulumi {engine.version} ({engine.origin})."
+        f"engine Pulumi {around.engine.version} ({around.engine.origin})."
     )
     if context.prepared.phase_source == "remembered":
         console.print(

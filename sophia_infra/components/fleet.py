@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
@@ -18,6 +18,9 @@ from sophia_infra.model.instance import InstanceConfig
 from sophia_infra.model.stack_config import StackConfig
 from sophia_infra.provider.resources import Filesystem, FirewallRuleset, FleetReady, Instance, SshKey
 
+if TYPE_CHECKING:
+    from sophia_infra.components.joins import Joins
+
 __all__ = ["Fleet"]
 
 
@@ -28,20 +31,28 @@ class Fleet(pulumi.ComponentResource):
         name: logical name.
         config: the stack's configuration, checked.
         stack: "project/stack", which goes into the tags of every machine.
+        joins: makes the boot text by which machines become nodes of a cluster; None: they do not.
 
     Outputs:
         machines: {name: {id, status, ip, private_ip, hostname, region, instance_type, architecture,
             usd_per_hour}}, as of the last update or refresh.
         usd_per_hour: list price of all that is billed, a decimal as text.
         architectures: {name: "arm64" or "x86_64"}, known before the first launch.
+        instance_ids: {name: id}.
     """
 
     machines: pulumi.Output[dict[str, Any]]
     usd_per_hour: pulumi.Output[str]
     architectures: dict[str, str]
+    instance_ids: dict[str, pulumi.Output[str]]
 
     def __init__(
-        self, name: str, config: StackConfig, stack: str, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        config: StackConfig,
+        stack: str,
+        joins: Joins | None = None,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("sophia:lambda:Fleet", name, None, opts)
         self._config = config
@@ -62,18 +73,15 @@ class Fleet(pulumi.ComponentResource):
             for label, firewall in config.firewalls.items()
         }
         wanted = config.instances()
-        instances = {label: self._make_instance(label, instance) for label, instance in wanted.items()}
-        ready = FleetReady(
-            "fleet-ready",
-            {
-                "stack": stack,
-                "instances": {label: instance.id for label, instance in instances.items()},
-                "timeout_minutes": {label: item.ready_timeout_s / 60 for label, item in wanted.items()},
-                # Addresses of the emulator are documentation ranges, where nothing can answer.
-                "probe_ssh": config.endpoint == "lambda",
-            },
-            pulumi.ResourceOptions(parent=self),
-        )
+        servers = {label: item for label, item in wanted.items() if joins and joins.is_server(label)}
+        instances = {label: self._make_instance(label, item, joins) for label, item in servers.items()}
+        if joins and servers:
+            # An agent's boot text holds the address of its server, which exists only once that has booted.
+            joins.servers_are_ready(self._wait("servers-ready", servers, instances).machines)
+        agents = {label: item for label, item in wanted.items() if label not in servers}
+        instances |= {label: self._make_instance(label, item, joins) for label, item in agents.items()}
+        self.instance_ids = {label: instances[label].id for label in wanted}
+        ready = self._wait("fleet-ready", wanted, instances)
         self.machines = ready.machines
         self.usd_per_hour = ready.usd_per_hour
         self.architectures = {label: CATALOGUE[item.type].architecture for label, item in wanted.items()}
@@ -95,8 +103,23 @@ class Fleet(pulumi.ComponentResource):
         props = {"name": ssh_key_name(self._stack, public_key), "public_key": public_key}
         return SshKey("ssh-key", props, pulumi.ResourceOptions(parent=self)).name
 
-    def _make_instance(self, label: str, instance: InstanceConfig) -> Instance:
-        props: Mapping[str, Any] = instance_props(
+    def _wait(
+        self, name: str, wanted: Mapping[str, InstanceConfig], instances: Mapping[str, Instance]
+    ) -> FleetReady:
+        return FleetReady(
+            name,
+            {
+                "stack": self._stack,
+                "instances": {label: instances[label].id for label in wanted},
+                "timeout_minutes": {label: item.ready_timeout_s / 60 for label, item in wanted.items()},
+                # Addresses of the emulator are documentation ranges, where nothing can answer.
+                "probe_ssh": self._config.endpoint == "lambda",
+            },
+            pulumi.ResourceOptions(parent=self),
+        )
+
+    def _make_instance(self, label: str, instance: InstanceConfig, joins: Joins | None) -> Instance:
+        props: dict[str, Any] = instance_props(
             label,
             instance,
             stack=self._stack,
@@ -104,6 +127,8 @@ class Fleet(pulumi.ComponentResource):
             filesystem_names=[self._filesystems[item].name for item in instance.filesystems],
             firewall_ruleset_ids=[self._firewalls[item].id for item in instance.firewalls],
         )
+        if joins and not instance.is_adopted:
+            props["boot_data"] = joins.boot_data(label)
         return Instance(
             label,
             props,

@@ -226,7 +226,7 @@ NAMED_AT_MOST = 12
 
 
 def unpriced_lines(report: CostReport) -> list[str]:
-    """What is in no figure, and what never is. Resources of one reason share a line; many are counted only."""
+    """What is in no figure, and what never is. Resources of one reason share a line; many are counted."""
     by_reason: dict[str, dict[str, list[str]]] = {}
     for item in report.unpriced:
         by_reason.setdefault(item.reason, {}).setdefault(item.kind, []).append(item.name)

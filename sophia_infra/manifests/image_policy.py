@@ -40,7 +40,8 @@ _IS_QUEUED = f"has(object.metadata.labels) && '{_QUEUE_LABEL}' in object.metadat
 def image_policy(kube: KubernetesConfig, cluster: Cluster) -> list[Manifest]:
     """Two policies and their bindings, in force in the namespaces of workloads and training.
 
-    An image without digest is refused with `images.require_digest`, and else only warned about and audited.
+    An image without digest is refused with `images.require_digest`, and else only audited: a warning for
+    each object would hide those that matter.
     `latest`, other registries than `images.registries`, and GPUs without selector or limit are refused.
     """
     digest = {
@@ -52,7 +53,7 @@ def image_policy(kube: KubernetesConfig, cluster: Cluster) -> list[Manifest]:
     }
     refuses = kube.images.require_digest
     return [
-        *_policy(cluster, DIGEST_POLICY, [digest], ["Deny"] if refuses else ["Warn", "Audit"]),
+        *_policy(cluster, DIGEST_POLICY, [digest], ["Deny"] if refuses else ["Audit"]),
         *_policy(cluster, POD_POLICY, _pod_rules(kube), ["Deny"]),
     ]
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
 from sophia_infra import program
+from sophia_infra.joining import make_credentials
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PROJECT = "sophia-infra"
@@ -32,6 +34,7 @@ class Registered:
     """One resource as the engine would have seen it; its pickled provider is no input here."""
 
     kind: str
+    type: str
     name: str
     inputs: dict[str, Any]
     parent: str
@@ -54,6 +57,10 @@ class Run:
     def of_kind(self, kind: str) -> dict[str, Registered]:
         return {name: row for name, row in self.resources.items() if row.kind == kind}
 
+    def named(self, kind: str, name: str) -> Registered:
+        """The one resource of this kind and name."""
+        return next(row for row in self.resources.values() if (row.kind, row.name) == (kind, name))
+
     def kinds(self) -> dict[str, int]:
         count: dict[str, int] = {}
         for row in self.resources.values():
@@ -65,6 +72,14 @@ def stack_config(stack: str) -> dict[str, Any]:
     """The `config` of the tracked stack file."""
     document = yaml.safe_load((CHECKOUT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))
     return dict(document["config"])
+
+
+def fleet_config(stack: str) -> dict[str, Any]:
+    """The same in phase 1 without Kubernetes: machines, and what they need."""
+    return {
+        **{key: value for key, value in stack_config(stack).items() if key != "sophia:kubernetes"},
+        "sophia:phase": 1,
+    }
 
 
 def small_config(fleet: Mapping[str, Any], **further: Any) -> dict[str, Any]:
@@ -145,11 +160,15 @@ class _Monitor(mocks.MockMonitor):
         answer: resource_pb2.RegisterResourceResponse = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         self._names[answer.urn] = request.name
         if request.type != "pulumi:pulumi:Stack":
-            assert request.name not in self._run.resources, "two resources of one name"
+            # A machine and a workload may share a name: the first of a name is found by it alone.
+            kind = request.type.rsplit(":", 1)[-1]
+            key = request.name if request.name not in self._run.resources else f"{kind} {request.name}"
+            assert key not in self._run.resources, "two resources of one type and name"
             inputs = pulumi.runtime.rpc.deserialize_properties(request.object, keep_unknowns=True)
             provider = inputs.pop("__provider", "")
-            self._run.resources[request.name] = Registered(
+            self._run.resources[key] = Registered(
                 kind=request.type.removeprefix(_KIND_PREFIX).rsplit(":", 1)[-1],
+                type=request.type,
                 name=request.name,
                 inputs=inputs,
                 parent=self._names.get(request.parent, ""),
@@ -172,15 +191,22 @@ class _Answers(mocks.Mocks):
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[Any, Any]]:
         if self._preview:
-            return "", dict(args.inputs)
+            # What is not answered is unknown, as the engine has it for outputs that only a create gives.
+            return "", {name: value for name, value in args.inputs.items() if value is not None}
         outputs: dict[str, Any] = {}
         if args.typ.endswith(":FleetReady"):
             machines = args.inputs["instances"].items()
             outputs = {
-                "machines": {name: {"id": identity, "status": "active"} for name, identity in machines},
+                "machines": {name: self._machine(identity) for name, identity in machines},
                 "usd_per_hour": "7.35",
             }
+        elif args.typ.endswith(":ClusterCredentials"):
+            outputs = {"credentials": make_credentials(args.inputs["cluster"], datetime.now(UTC))}
         return f"id-of-{args.name}", {**args.inputs, **outputs}
+
+    @staticmethod
+    def _machine(identity: str) -> dict[str, str]:
+        return {"id": identity, "status": "active", "ip": "192.0.2.7", "private_ip": "10.0.0.7"}
 
 
 def _logger(run: Run) -> logging.Logger:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sophia_infra.provider.instance_spec import InstanceSpec
-from tests.program.program_run import Run, run_program, small_config, stack_config
+from tests.program.program_run import Run, fleet_config, run_program, small_config
 
 FIVE = {
     "sophia-ai-core": ("gpu_1x_gh200", "us-east-3"),
@@ -45,7 +45,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> RunStack:
 
 
 def test_local_registers_the_five_and_what_they_need(run: RunStack) -> None:
-    made = run(stack_config("local"))
+    made = run(fleet_config("local"))
     assert made.kinds() == {
         "Fleet": 1,
         "SshKey": 1,
@@ -62,20 +62,20 @@ def test_local_registers_the_five_and_what_they_need(run: RunStack) -> None:
 
 
 def test_everything_hangs_below_the_fleet_and_the_fleet_below_the_stack(run: RunStack) -> None:
-    made = run(stack_config("local"))
+    made = run(fleet_config("local"))
     assert made.resources["fleet"].parent == "sophia-infra-local"
     assert {row.parent for name, row in made.resources.items() if name != "fleet"} == {"fleet"}
 
 
 def test_a_machine_depends_on_its_key_filesystems_and_rulesets(run: RunStack) -> None:
-    machines = run(stack_config("local")).of_kind("Instance")
+    machines = run(fleet_config("local")).of_kind("Instance")
     assert machines["sophia-ai-core"].depends_on == {"ssh-key", "sophia-models", "sophia-web"}
     assert machines["sophia-data-pipeline"].depends_on == {"ssh-key", "sophia-datasets"}
     assert machines["sophia-production"].depends_on == {"ssh-key"}
 
 
 def test_a_machine_gets_the_ids_and_names_of_what_was_made(run: RunStack) -> None:
-    core = run(stack_config("local")).resources["sophia-ai-core"].inputs
+    core = run(fleet_config("local")).resources["sophia-ai-core"].inputs
     assert core == {
         "stack": "sophia-infra/local",
         "logical_name": "sophia-ai-core",
@@ -92,7 +92,7 @@ def test_a_machine_gets_the_ids_and_names_of_what_was_made(run: RunStack) -> Non
 
 
 def test_one_resource_waits_for_all_machines(run: RunStack) -> None:
-    made = run(stack_config("local"))
+    made = run(fleet_config("local"))
     ready = made.resources["fleet-ready"]
     assert ready.inputs["instances"] == {name: f"id-of-{name}" for name in FIVE}
     assert ready.inputs["timeout_minutes"] == dict.fromkeys(FIVE, 30.0)
@@ -101,10 +101,13 @@ def test_one_resource_waits_for_all_machines(run: RunStack) -> None:
 
 
 def test_local_exports_addresses_architectures_and_dollars(run: RunStack) -> None:
-    outputs = run(stack_config("local")).outputs
+    outputs = run(fleet_config("local")).outputs
     assert outputs == {
         "phase": 1,
-        "machines": {name: {"id": f"id-of-{name}", "status": "active"} for name in FIVE},
+        "machines": {
+            name: {"id": f"id-of-{name}", "status": "active", "ip": "192.0.2.7", "private_ip": "10.0.0.7"}
+            for name in FIVE
+        },
         "architectures": {name: "arm64" if name == "sophia-ai-core" else "x86_64" for name in FIVE},
         "usd_per_hour": "7.35",
         "usd_per_month": "5292.00",
@@ -112,7 +115,7 @@ def test_local_exports_addresses_architectures_and_dollars(run: RunStack) -> Non
 
 
 def test_production_adopts_the_five_protected_and_makes_nothing_else(run: RunStack) -> None:
-    made = run(stack_config("production"), stack="production")
+    made = run(fleet_config("production"), stack="production")
     assert made.kinds() == {"Fleet": 1, "Instance": 5, "FleetReady": 1}
     machines = made.of_kind("Instance")
     assert all(row.protect for row in machines.values())
@@ -123,14 +126,14 @@ def test_production_adopts_the_five_protected_and_makes_nothing_else(run: RunSta
 
 
 def test_an_adopted_machine_carries_nothing_that_only_a_launch_could_set(run: RunStack) -> None:
-    for row in run(stack_config("production"), stack="production").of_kind("Instance").values():
+    for row in run(fleet_config("production"), stack="production").of_kind("Instance").values():
         assert row.inputs.keys() & LAUNCH_ONLY == set()
 
 
 def test_instances_read_their_properties_back(run: RunStack) -> None:
     """What the program writes is what the provider's reader understands."""
     for stack in ("local", "production"):
-        for name, row in run(stack_config(stack), stack=stack).of_kind("Instance").items():
+        for name, row in run(fleet_config(stack), stack=stack).of_kind("Instance").items():
             spec = InstanceSpec.of(row.inputs)
             assert (spec.owner.stack, spec.owner.name) == (f"sophia-infra/{stack}", name)
             assert (spec.candidates[0].instance_type, spec.candidates[0].region) == FIVE[name]
@@ -207,7 +210,7 @@ def test_an_inference_endpoint_is_described_without_its_key(
 
 def test_no_key_of_any_kind_reaches_a_resource(run: RunStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMBDA_API_KEY", "secret_from_the_environment")
-    config = stack_config("local") | {"sophia:lambda_api_key": "secret_from_the_stack_file"}
+    config = fleet_config("local") | {"sophia:lambda_api_key": "secret_from_the_stack_file"}
     made = run(config)
     assert made.kinds()["Instance"] == 5
     text = json.dumps([[row.inputs, row.pickled_provider] for row in made.resources.values()])
@@ -217,13 +220,13 @@ def test_no_key_of_any_kind_reaches_a_resource(run: RunStack, monkeypatch: pytes
 
 def test_providers_are_pickled_by_reference(run: RunStack) -> None:
     """A provider pickled by value would put our code into every state file, and freeze it there."""
-    for row in run(stack_config("local")).resources.values():
+    for row in run(fleet_config("local")).resources.values():
         assert (row.kind == "Fleet") == (row.pickled_provider == "")
         assert len(row.pickled_provider) < 300
 
 
 def test_a_preview_shows_the_price_as_unknown_and_does_not_fail(run: RunStack) -> None:
-    made = run(stack_config("local"), preview=True)
+    made = run(fleet_config("local"), preview=True)
     assert made.kinds()["Instance"] == 5
     assert {name for name, value in made.outputs.items() if value == "unknown"} == {
         "machines",

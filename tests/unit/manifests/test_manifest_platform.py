@@ -144,9 +144,10 @@ def test_gpu_services_go_before_the_others_and_standard_ends_nobody() -> None:
 
 
 def test_a_volume_is_made_where_its_pod_goes() -> None:
-    (storage,) = sites("local")[0].of("StorageClass")
-    assert storage["volumeBindingMode"] == "WaitForFirstConsumer"
-    assert storage["reclaimPolicy"] == "Retain"
+    for stack, reclaim in (("local", "Delete"), ("production", "Retain")):
+        (storage,) = sites(stack)[0].of("StorageClass")
+        assert storage["volumeBindingMode"] == "WaitForFirstConsumer"
+        assert storage["reclaimPolicy"] == reclaim
 
 
 def test_the_store_names_the_environment_and_opens_for_our_namespaces_only() -> None:
@@ -185,5 +186,5 @@ def test_images_without_digest_are_refused_only_when_asked() -> None:
             for body in site_of(section).of("ValidatingAdmissionPolicyBinding")
         }
 
-    assert actions(False) == {"sophia-image-digest": ["Warn", "Audit"], "sophia-pod-rules": ["Deny"]}
+    assert actions(False) == {"sophia-image-digest": ["Audit"], "sophia-pod-rules": ["Deny"]}
     assert actions(True) == {"sophia-image-digest": ["Deny"], "sophia-pod-rules": ["Deny"]}

@@ -1,0 +1,104 @@
+"""What a run of the engine needs around it: emulators, the engine, the Kubernetes plugin and its clusters."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sophia_infra.cli.local_kubernetes import (
+    KubernetesMode,
+    kubernetes_mode,
+    manifests_folder,
+    start_clusters,
+)
+from sophia_infra.cli.progress import UpdateProgress
+from sophia_infra.cli.stack_context import StackContext
+from sophia_infra.engine.locate import Engine, find_engine
+from sophia_infra.engine.stack_file import PreparedStack
+from sophia_infra.engine.stacks import ensure_stack
+
+__all__ = ["Surroundings", "make_ready"]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Everything that is ready for one run.
+
+    Attributes:
+        environment: variables for the engine, on top of the stack's cloud.
+        notes: sentences about what was used, for the end of the run.
+    """
+
+    engine: Engine
+    prepared: PreparedStack
+    kubernetes: KubernetesMode
+    environment: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def make_ready(
+    context: StackContext,
+    progress: UpdateProgress,
+    *,
+    phase: int | None = None,
+    cluster: bool | None = None,
+    remember: bool = True,
+) -> Surroundings:
+    """Start or find what the stack's run needs; what is missing of the tools is built once.
+
+    Args:
+        phase: the phase of the run when it is not the stack's own.
+        cluster: asks for a control plane (True) or manifests (False); None keeps what was asked for before.
+        remember: the answer to `cluster` holds from now on; False for a look.
+    """
+    progress.say("finding the emulator" if context.config.endpoint == "emulator" else "")
+    context.start_emulator()
+    context.check_access()
+    progress.say("finding the engine")
+    engine = find_engine(context.home, progress=progress.on_build)
+    phase = phase or context.prepared.phase
+    mode = kubernetes_mode(context.home, context.config, phase, cluster, remember=remember)
+    environment: dict[str, str] = {}
+    notes: list[str] = list(engine.notes)
+    if mode != "none":
+        environment, more = _kubernetes(context, engine, mode, phase, progress)
+        notes += more
+    progress.say("the engine is starting")
+    prepared = ensure_stack(engine, context.prepared, context.home)
+    return Surroundings(engine, prepared, mode, environment, tuple(notes))
+
+
+def _kubernetes(
+    context: StackContext, engine: Engine, mode: KubernetesMode, phase: int, progress: UpdateProgress
+) -> tuple[dict[str, str], list[str]]:
+    """Variables and notes of the Kubernetes part."""
+    from sophia_infra.components.cluster_names import KUBECONFIG_FOLDER_VARIABLE, MANIFESTS_FOLDER_VARIABLE
+    from sophia_infra.engine.kubernetes_plugin import ensure_kubernetes_plugin
+
+    progress.say("finding the Kubernetes plugin")
+    plugin = ensure_kubernetes_plugin(engine, context.home)
+    environment: dict[str, str] = {}
+    if mode == "cluster":
+        clusters = start_clusters(
+            context.home, context.config, phase, on_build=progress.on_build, say=progress.say
+        )
+        environment[KUBECONFIG_FOLDER_VARIABLE] = str(clusters.folder)
+        environment["SOPHIA_HELM"] = str(clusters.helm)
+    elif mode == "manifests":
+        environment[MANIFESTS_FOLDER_VARIABLE] = str(manifests_folder(context.home, context.name))
+    if context.config.endpoint == "emulator":
+        environment |= _secrets(context, phase, progress)
+    return environment, [plugin.note]
+
+
+def _secrets(context: StackContext, phase: int, progress: UpdateProgress) -> dict[str, str]:
+    """The emulator of Pulumi ESC; nothing where secrets come from elsewhere, or from one set by hand."""
+    from sophia_infra.cli.local_esc import ensure_esc_emulator
+    from sophia_infra.esc import URL_VARIABLE
+
+    kube = context.config.kubernetes
+    if kube is None or kube.secrets is None or phase < kube.workloads_phase or os.environ.get(URL_VARIABLE):
+        return {}
+    progress.say("finding the secrets emulator")
+    return ensure_esc_emulator(context.home, kube.secrets).variables(kube.secrets)

@@ -1,0 +1,128 @@
+"""Kubernetes of one stack: every cluster with its platform, from the typed section of the stack file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from sophia_infra.components.cluster_access import (
+    ClusterAccess,
+    open_joined,
+    open_known,
+    open_rendered,
+    read_kubeconfigs,
+)
+from sophia_infra.components.joins import Joins
+from sophia_infra.components.platform import Checksum, KubernetesPlatform
+from sophia_infra.manifests import all_objects
+from sophia_infra.model.kubernetes import Placement, place
+from sophia_infra.model.stack_config import StackConfig
+
+__all__ = ["Kubernetes"]
+
+
+class Kubernetes:
+    """What the stack's phase makes of Kubernetes. Build it before the fleet, call `platforms` after it.
+
+    Everything outside of the configuration is read at once, before a machine is registered: a kubeconfig or
+    a secret that is not there must not leave machines without a platform.
+
+    Args:
+        config: the stack's configuration, checked; its Kubernetes section is there.
+        stack: "project/stack".
+        source: the stack file, for messages.
+
+    Raises:
+        ConfigError: a kubeconfig that the configuration names cannot be read.
+        ManifestError: two rows would make an object of one name.
+        EscError: secrets are configured and cannot be read.
+    """
+
+    def __init__(
+        self, config: StackConfig, stack: str, source: str, environ: Mapping[str, str] = os.environ
+    ) -> None:
+        if config.kubernetes is None:
+            raise ValueError("this stack has no Kubernetes section")
+        self._config = config
+        self._kube = config.kubernetes
+        self._stack = stack
+        self._environ = environ
+        self.placement: Placement = place(config)
+        for cluster in self.placement.clusters.values():
+            all_objects(self._kube, self.placement, cluster)  # refuses two objects of one name
+        self._kubeconfigs = read_kubeconfigs(tuple(self.placement.clusters), config, source, environ)
+        self._checksum, self._token = self._open_secrets()
+        self.joins = Joins(self._kube, self.placement, stack) if self._kube.cluster == "joined" else None
+
+    def platforms(self, instances: Mapping[str, pulumi.Input[str]]) -> dict[str, ClusterAccess]:
+        """Register the platform of every cluster.
+
+        Args:
+            instances: name of each machine of the fleet -> its id.
+
+        Returns:
+            name of the cluster -> the way to its API.
+        """
+        opened = {name: self._open(name, instances) for name in self.placement.clusters}
+        for name, access in opened.items():
+            KubernetesPlatform(
+                name,
+                self._kube,
+                self.placement,
+                self.placement.clusters[name],
+                phase=self._config.phase,
+                access=access,
+                checksum=self._checksum,
+                token=self._token,
+                offline_charts=self._offline_charts(),
+            )
+        return opened
+
+    def endpoints(self) -> dict[str, str]:
+        """Service or database -> its address: from outside where it has one, else inside the cluster."""
+        kube = self._kube
+        if self._config.phase < kube.workloads_phase:
+            return {}
+        found: dict[str, str] = {}
+        for name, row in kube.enabled_workloads().items():
+            if row.ingress and kube.ingress:
+                found[name] = f"https://{row.ingress.host}.{kube.ingress.domain}{row.ingress.path}"
+            else:
+                port = row.service_port(next(iter(row.ports)))
+                found[name] = f"http://{name}.{row.namespace}.svc.cluster.local:{port}"
+        for name, database in kube.enabled_databases().items():
+            found[name] = f"{name}.{database.namespace}.svc.cluster.local:{database.main_port}"
+        return found
+
+    def _open(self, name: str, instances: Mapping[str, pulumi.Input[str]]) -> ClusterAccess:
+        identifier = f"{self._stack}/{name}"
+        if name in self._kubeconfigs:
+            return open_known(name, identifier, self._kubeconfigs[name])
+        if self._config.endpoint == "emulator" or self.joins is None:
+            return open_rendered(name, self._stack, self._environ)
+        return open_joined(name, identifier, self.joins, instances)
+
+    def _open_secrets(self) -> tuple[Checksum | None, Any]:
+        secrets = self._kube.secrets
+        if secrets is None or self._config.phase < self._kube.workloads_phase:
+            return None, None
+        # Imported here: the SDK takes a third of a second.
+        from sophia_infra.esc import load_for_program
+
+        environment = load_for_program(secrets, environ=self._environ)
+        if environment is None:
+            return None, None
+
+        def checksum(paths: Iterable[str]) -> str:
+            return environment.checksum(paths)
+
+        return checksum, pulumi.Output.secret(self._environ[secrets.token_env])
+
+    def _offline_charts(self) -> Path | None:
+        if self._config.endpoint != "emulator":
+            return None
+        return Path(self._environ.get("SOPHIA_HOME", ".sophia")).absolute() / "charts"

@@ -1,0 +1,184 @@
+"""Kubernetes of the tracked stacks, registered whole: clusters, boot texts, objects, and their order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sophia_infra.cli.local_esc import ensure_esc_emulator, stop_esc_emulator
+from sophia_infra.components.cluster_names import KUBECONFIG_FOLDER_VARIABLE, MANIFESTS_FOLDER_VARIABLE
+from sophia_infra.engine.home import open_home
+from sophia_infra.model.kubernetes import SecretsConfig
+from tests.program.program_run import CHECKOUT, Run, run_program, stack_config
+
+RunLocal = Callable[..., Run]
+
+KUBECONFIG = "apiVersion: v1\nkind: Config\nmarker: a-secret-of-the-administrator\n"
+
+
+@pytest.fixture(scope="module")
+def esc_variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A real ESC emulator with the checked-in environment, as `sophia up` starts it."""
+    home = open_home(checkout=CHECKOUT, environ={"SOPHIA_HOME": str(tmp_path_factory.mktemp("home"))})
+    settings = SecretsConfig.model_validate(stack_config("local")["sophia:kubernetes"]["secrets"])
+    try:
+        yield ensure_esc_emulator(home, settings).variables(settings)
+    finally:
+        stop_esc_emulator(home)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, esc_variables: dict[str, str]) -> RunLocal:
+    """Run the program on stack `local`, with changes to its Kubernetes section."""
+    for name, value in {**esc_variables, MANIFESTS_FOLDER_VARIABLE: str(tmp_path / "manifests")}.items():
+        monkeypatch.setenv(name, value)
+
+    def start(phase: int = 2, *, preview: bool = False, **changes: Any) -> Run:
+        config = stack_config("local")
+        section = {**config["sophia:kubernetes"], **changes}
+        section = {key: value for key, value in section.items() if value is not None}
+        return run_program(
+            monkeypatch, {**config, "sophia:phase": phase, "sophia:kubernetes": section}, preview=preview
+        )
+
+    return start
+
+
+def test_every_service_of_the_table_is_a_component_with_its_objects(run: RunLocal) -> None:
+    made = run()
+    assert made.errors == []
+    assert len(made.of_kind("Workload")) == 17
+    assert set(made.of_kind("Database")) == {"postgres", "redis", "n8n-redis", "qdrant"}
+    kinds = made.kinds()
+    assert (kinds["Deployment"], kinds["StatefulSet"], kinds["NodePatch"]) == (17, 5, 5)
+    assert made.resources["sophia-backend-deployment"].parent == "sophia-backend"
+    assert made.resources["sophia-backend-deployment"].type == "kubernetes:apps/v1:Deployment"
+
+
+def test_phase_1_makes_gpus_usable_and_no_service(run: RunLocal) -> None:
+    made = run(phase=1)
+    kinds = made.kinds()
+    assert kinds["NodePatch"] == 5
+    assert kinds["Namespace"] == 1
+    assert "Deployment" not in kinds
+    assert made.outputs["endpoints"] == {}
+
+
+def test_without_a_cluster_charts_are_k3s_objects_and_nothing_is_contacted(
+    run: RunLocal, tmp_path: Path
+) -> None:
+    made = run()
+    charts = made.of_kind("HelmChart")
+    assert {row.inputs["spec"]["chart"] for row in charts.values()} >= {"gpu-operator", "external-secrets"}
+    provider = made.of_kind("kubernetes")["sophia-manifests"]
+    assert provider.inputs == {"renderYamlToDirectory": str(tmp_path / "manifests" / "sophia")}
+    assert made.outputs["clusters"] == {"sophia": {"manifests": str(tmp_path / "manifests" / "sophia")}}
+
+
+def test_with_a_cluster_charts_are_releases_and_the_kubeconfig_is_secret(
+    run: RunLocal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "sophia.yaml").write_text(KUBECONFIG, encoding="utf-8")
+    monkeypatch.setenv(KUBECONFIG_FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setenv("SOPHIA_HOME", str(tmp_path))
+    made = run()
+    provider = made.of_kind("kubernetes")["sophia"].inputs
+    assert provider["clusterIdentifier"] == "sophia-infra/local/sophia"
+    assert is_secret(provider["kubeconfig"])
+    releases = made.of_kind("Release")
+    assert {row.inputs["version"] for row in releases.values()} == {"v26.7.0", "2.9.0", "0.19.2"}
+    assert all(row.inputs["atomic"] for row in releases.values())
+
+
+def test_agents_wait_for_the_server_and_hold_neither_its_token_nor_its_keys(run: RunLocal) -> None:
+    made = run(phase=1)
+    machines = made.of_kind("Instance")
+    server = machines.pop("sophia-production")
+    assert made.resources["servers-ready"].depends_on == {"sophia-production"}
+    assert "servers-ready" not in server.depends_on
+    for name, row in machines.items():
+        assert "servers-ready" in row.depends_on, name
+        assert is_secret(row.inputs["boot_data"]), name
+    assert is_secret(server.inputs["boot_data"])
+    texts = {name: plain(row.inputs["boot_data"]) for name, row in machines.items()}
+    assert all(text.startswith("#cloud-config") and len(text) < 16 * 1024 for text in texts.values())
+    assert all("server-token" not in text for text in texts.values())
+
+
+def test_the_token_of_the_store_is_secret_and_in_no_other_object(
+    run: RunLocal, esc_variables: dict[str, str]
+) -> None:
+    token = esc_variables["SOPHIA_ESC_TOKEN"]
+    made = run()
+    holders = {name for name, row in made.resources.items() if token in json.dumps(row.inputs, default=str)}
+    assert holders == {"sophia-pulumi-esc-token"}
+    assert is_secret(made.resources["sophia-pulumi-esc-token"].inputs["stringData"])
+    assert token not in json.dumps(made.outputs, default=str)
+
+
+def test_a_service_restarts_with_its_own_secrets_only(run: RunLocal) -> None:
+    deployments = run().of_kind("Deployment")
+    checksums = {
+        name: row.inputs["spec"]["template"]["metadata"]["annotations"].get("sophia.internal/secret-checksum")
+        for name, row in deployments.items()
+    }
+    assert checksums["n8n-main-deployment"] == checksums["n8n-worker-deployment"]
+    assert checksums["n8n-main-deployment"] != checksums["sophia-backend-deployment"]
+    assert checksums["sophia-frontend-deployment"] is None
+
+
+def test_one_cluster_a_region_by_default(run: RunLocal) -> None:
+    made = run(topology=None)
+    assert set(made.of_kind("Platform")) == {"sophia-us-east-3", "sophia-us-south-1", "sophia-us-west-1"}
+    assert made.resources["servers-ready"].depends_on == {
+        "sophia-ai-core",
+        "sophia-production",
+        "sophia-development",
+    }
+    assert made.resources["postgres-set"].parent == "postgres"
+    assert made.resources["postgres"].parent == "sophia-us-south-1"
+    assert made.named("Workload", "sophia-ai-core").parent == "sophia-us-east-3"
+
+
+def test_a_preview_without_machines_shows_every_object(run: RunLocal) -> None:
+    assert run(preview=True).kinds()["Deployment"] == 17
+
+
+def test_services_are_exported_where_they_are_reached(run: RunLocal) -> None:
+    endpoints = run().outputs["endpoints"]
+    assert endpoints["sophia-frontend"] == "https://app.sophia.example.com/"
+    assert endpoints["mcp-gong"] == "http://mcp-gong.sophia-ai-prod.svc.cluster.local:9001"
+    assert endpoints["postgres"] == "postgres.sophia-ai-prod.svc.cluster.local:5432"
+
+
+def test_an_existing_cluster_without_kubeconfig_registers_nothing(
+    run: RunLocal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    made = run(cluster="existing", topology=None)
+    assert (made.exit_code, made.resources) == (1, {})
+    assert made.errors == [
+        "Pulumi.local.yaml sophia:kubernetes: needs the environment variable KUBECONFIG with the path of a "
+        "kubeconfig"
+    ]
+
+
+def test_secrets_that_cannot_be_read_register_nothing(run: RunLocal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOPHIA_ESC_TOKEN", "another-token")
+    made = run()
+    assert (made.exit_code, made.resources) == (1, {})
+    assert "SOPHIA_ESC_TOKEN" in made.errors[0]
+    assert "another-token" not in made.errors[0]
+
+
+def is_secret(value: Any) -> bool:
+    """Whether the engine was told that `value` is a secret: its marker is around it."""
+    return isinstance(value, dict) and "4dabf18193072939515e22adb298388d" in value
+
+
+def plain(value: dict[str, Any]) -> str:
+    return str(value["value"])
