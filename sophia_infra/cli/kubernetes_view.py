@@ -23,20 +23,22 @@ _NODES_NAMED = 2
 
 
 def look_at_clusters(home: Home, mode: KubernetesMode) -> list[ClusterStatus]:
-    """The services of each control plane of this machine; none where manifests are written.
-
-    Raises what `kubernetes_plugin.connection.Connection` raises when a control plane does not answer.
-    """
+    """The services of each control plane of this machine; none where manifests are written."""
     if mode != "cluster":
         return []
-    from sophia_infra.kubernetes_plugin.connection import Connection
-    from sophia_infra.kubernetes_plugin.kubeconfig import load_kubeconfig
-    from sophia_infra.operations.cluster_status import read_cluster_status
+    return [_look_at(home, name) for name in find_clusters(home)]
 
-    return [
-        read_cluster_status(name, Connection(load_kubeconfig(str(kubeconfig_of(home, name)))))
-        for name in find_clusters(home)
-    ]
+
+def _look_at(home: Home, name: str) -> ClusterStatus:
+    from sophia_infra.kubernetes_plugin.connection import Connection
+    from sophia_infra.kubernetes_plugin.errors import PluginError
+    from sophia_infra.kubernetes_plugin.kubeconfig import load_kubeconfig
+    from sophia_infra.operations.cluster_status import ClusterStatus, read_cluster_status
+
+    try:
+        return read_cluster_status(name, Connection(load_kubeconfig(str(kubeconfig_of(home, name)))))
+    except PluginError as error:
+        return ClusterStatus(name, (), f"{error} `sophia up` starts a control plane that was stopped.")
 
 
 def show_kubernetes(
@@ -52,7 +54,10 @@ def show_kubernetes(
             soft_wrap=True,
         )
     for status in clusters:
-        _show_cluster(console, home, status)
+        if status.problem:
+            console.print(f"Cluster {status.cluster}: {status.problem}", soft_wrap=True)
+        else:
+            _show_cluster(console, home, status)
 
 
 def kubernetes_document(
@@ -66,6 +71,7 @@ def kubernetes_document(
         document["clusters"] = {
             status.cluster: {
                 "kubeconfig": str(kubeconfig_of(home, status.cluster)),
+                "problem": status.problem,
                 "services": [row.as_json() for row in status.rows],
             }
             for status in clusters

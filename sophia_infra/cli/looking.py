@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sophia_infra.cli.exit_codes import ExitCode
 
@@ -15,7 +15,7 @@ __all__ = ["run_doctor", "run_instances", "run_status", "run_types"]
 
 
 def run_status(stack: str, *, as_json: bool) -> ExitCode:
-    """The stack's machines and their cost, from one list request; no engine."""
+    """The stack's machines and their cost, by one list request, and services of clusters here; no engine."""
     from sophia_infra.cli.stack_context import open_stack
 
     # Said before the file is checked and the cloud asked, which takes half a second.
@@ -23,14 +23,18 @@ def run_status(stack: str, *, as_json: bool) -> ExitCode:
     if context.emulator_is_stopped:
         return _say_stopped(context, as_json=as_json)
 
+    from sophia_infra.cli.kubernetes_view import kubernetes_document, look_at_clusters, show_kubernetes
+    from sophia_infra.cli.local_kubernetes import kubernetes_mode
     from sophia_infra.cli.views import make_console, show_fleet
     from sophia_infra.operations.fleet_status import build_fleet_status
 
     session = context.open_session()
     rows = session.instances.rows(0)
     status = build_fleet_status(context.tag, context.instances, rows, session.clock.now())
+    mode = kubernetes_mode(context.home, context.config, context.prepared.phase)
+    clusters = look_at_clusters(context.home, mode)
     if as_json:
-        document = {
+        document: dict[str, Any] = {
             "stack": context.name,
             "phase": context.prepared.phase,
             "machines": [row.as_json() for row in status.rows],
@@ -38,10 +42,13 @@ def run_status(stack: str, *, as_json: bool) -> ExitCode:
             "usd_per_month_720h": str(status.usd_per_month),
             "other_machines": status.other_machines,
             "other_usd_per_hour": str(status.other_usd_per_hour),
+            "kubernetes": kubernetes_document(context.home, context.name, mode, clusters),
         }
         print(json.dumps(document, indent=2))
     else:
-        show_fleet(make_console(), None, status, context.budget_usd_per_hour)
+        console = make_console()
+        show_fleet(console, None, status, context.budget_usd_per_hour)
+        show_kubernetes(console, context.home, context.name, mode, clusters)
     return ExitCode.OK
 
 

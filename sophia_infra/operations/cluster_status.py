@@ -55,14 +55,18 @@ class ServiceRow:
 
 @dataclass(frozen=True, slots=True)
 class ClusterStatus:
-    """The services of this program on one cluster, by namespace and name."""
+    """The services of this program on one cluster, by namespace and name.
+
+    `problem` is a sentence when the cluster does not answer; there are no rows then.
+    """
 
     cluster: str
     rows: tuple[ServiceRow, ...]
+    problem: str = ""
 
     @property
     def is_ready(self) -> bool:
-        return all(row.ready >= row.wanted for row in self.rows)
+        return not self.problem and all(row.ready >= row.wanted for row in self.rows)
 
 
 def read_cluster_status(cluster: str, api: Requests) -> ClusterStatus:

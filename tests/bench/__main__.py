@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _groups(*, quick: bool) -> Iterator[tuple[str, Callable[[], Sequence[Figure | Skipped]]]]:
-    from . import fresh_process, in_process, on_engine
+    from . import fresh_process, in_process, on_cluster, on_engine
 
     tries = 3 if quick else 7
     yield "import", lambda: fresh_process.measure_import(tries)
@@ -52,6 +52,8 @@ def _groups(*, quick: bool) -> Iterator[tuple[str, Callable[[], Sequence[Figure 
     yield "launch", in_process.measure_launch
     yield "cost", in_process.measure_cost
     yield "engine", lambda: on_engine.measure_engine(1 if quick else 3, many=not quick)
+    yield "platform program", lambda: on_cluster.measure_platform_program(tries)
+    yield "cluster", lambda: on_cluster.measure_platform(1 if quick else 3)
     if not quick:
         yield "policies", on_engine.measure_policies
 

@@ -22,6 +22,7 @@ from sophia_infra.emulator.server import EmulatorServer
 from sophia_infra.emulator.settings import CloudSettings
 from sophia_infra.engine.events import Event
 from sophia_infra.engine.home import Home, open_home
+from sophia_infra.engine.kubernetes_plugin import ensure_kubernetes_plugin
 from sophia_infra.engine.locate import Engine
 from sophia_infra.engine.run import OperationOptions, OperationResult, Verb, run_operation
 from sophia_infra.engine.stack_file import prepare_stack
@@ -40,13 +41,17 @@ A6000 = {"type": "1xA6000", "region": "us-south-1", "purpose": "orchestration"}
 
 @dataclass
 class Project:
-    """One project and its cloud. `write` sets the stack file, `up` and the others run the engine."""
+    """One project and its cloud. `write` sets the stack file, `up` and the others run the engine.
+
+    `variables` are in the environment of every run.
+    """
 
     root: Path
     home: Home
     engine: Engine
     emulator: EmulatorServer
     config: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
 
     @property
     def cloud(self) -> Cloud:
@@ -58,6 +63,7 @@ class Project:
             "SOPHIA_HOME": str(self.home.root),
             "LAMBDA_API_URL": self.emulator.url,
             "LAMBDA_API_KEY": "a-key-for-the-emulator",
+            **self.variables,
         }
 
     def write(self, fleet: Mapping[str, Any], **further: Any) -> None:
@@ -167,6 +173,7 @@ def make_project(root: Path, engine: Engine, **settings: Any) -> Iterator[Projec
     program["runtime"]["options"]["virtualenv"] = sys.prefix
     (root / "Pulumi.yaml").write_text(yaml.safe_dump(program), encoding="utf-8")
     home = open_home(checkout=root, environ={"SOPHIA_HOME": str(root / "home")})
+    ensure_kubernetes_plugin(engine, home)
     cloud = Cloud(CloudSettings(**settings), ScaledClock(SPEED))
     with EmulatorServer(cloud) as emulator:
         yield Project(root, home, engine, emulator)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sophia_infra.cli.local_esc import ensure_esc_emulator, stop_esc_emulator
 from sophia_infra.engine.errors import PolicyRefused, UpdateFailed
 from sophia_infra.engine.events import PolicyViolation
 from sophia_infra.engine.run import OperationOptions, OperationResult, Verb
@@ -152,8 +154,28 @@ def test_a_rule_that_does_not_exist_starts_nothing(project: Project, tmp_path: P
     assert project.launches() == 0
 
 
+@contextmanager
+def secrets_of(stack: str, project: Project) -> Iterator[None]:
+    """The ESC emulator for `local`; production's first phase reads no secret."""
+    if stack != "local":
+        yield
+        return
+    kube = load_stack_config(CHECKOUT / "Pulumi.local.yaml").kubernetes
+    assert kube is not None
+    assert kube.secrets is not None
+    shutil.copytree(CHECKOUT / "infrastructure", project.root / "infrastructure")
+    try:
+        project.variables |= ensure_esc_emulator(project.home, kube.secrets).variables(kube.secrets)
+        yield
+    finally:
+        stop_esc_emulator(project.home)
+
+
 def test_stacks_local_and_production_break_no_mandatory_rule(project: Project, tmp_path: Path) -> None:
-    """Our own stack files, our own settings; production's five machines are there before, to be adopted."""
+    """Our own stack files, our own settings: `local` with every Kubernetes object of its phase 2.
+
+    Production's five machines are there before, to be adopted.
+    """
     pack = copy_policy_pack(tmp_path / "pack")
     shipped = CHECKOUT / "policies" / "config"
     for stack in ("local", "production"):
@@ -161,7 +183,7 @@ def test_stacks_local_and_production_break_no_mandatory_rule(project: Project, t
             mode="json", exclude_none=True, exclude_defaults=True
         )
         fleet: dict[str, Any] = written.pop("fleet")
-        for key in ("endpoint", "emulator", "phase"):
+        for key in ("endpoint", "emulator"):
             written.pop(key, None)
         project.write(fleet, **written)
         if stack == "production":
@@ -170,7 +192,9 @@ def test_stacks_local_and_production_break_no_mandatory_rule(project: Project, t
         (pack / "config").mkdir(exist_ok=True)
         shutil.copy(shipped / f"{stack}.json", pack / "config" / "local.json")
 
-        result = run(project, "preview", pack)
+        with secrets_of(stack, project):
+            result = run(project, "preview", pack)
 
         assert said(result.violations, "mandatory") == {}
+        assert result.changes["create"] > (200 if stack == "local" else 5)
         assert "firewall-not-applied" in said(result.violations, "advisory")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sophia_infra.cli.kubernetes_view import kubernetes_document, show_kubernetes
+from sophia_infra.cli.kubernetes_view import kubernetes_document, look_at_clusters, show_kubernetes
 from sophia_infra.cli.local_kubernetes import (
     find_clusters,
     kubeconfig_of,
@@ -20,6 +20,11 @@ from sophia_infra.model.stack_config import StackConfig, parse_stack_config
 from sophia_infra.operations.cluster_status import ClusterStatus, ServiceRow
 from tests.unit.cli.sophia_command import A10, PUBLIC_KEY
 
+NOBODY = """
+{"clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+ "users": [{"name": "u", "user": {}}],
+ "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}], "current-context": "x"}
+"""
 ROW = ServiceRow("apps", "web", "Deployment", 2, 3, 1, ("a", "b", "c"), "")
 
 
@@ -90,6 +95,18 @@ def test_the_end_shows_every_service_and_its_nodes(home: Home) -> None:
     assert f"export KUBECONFIG={kubeconfig_of(home, 'sophia')}" in said
     document = kubernetes_document(home, "local", "cluster", [status])
     assert document["clusters"]["sophia"]["services"] == [ROW.as_json()]
+
+
+def test_a_cluster_that_does_not_answer_is_a_sentence(home: Home) -> None:
+    """A closed port of this machine, after a restart of it for example."""
+    kubeconfig_of(home, "sophia").parent.mkdir(parents=True)
+    kubeconfig_of(home, "sophia").write_text(NOBODY, encoding="utf-8")
+    (status,) = look_at_clusters(home, "cluster")
+    assert not status.is_ready
+    said = shown(home, "cluster", [status])
+    assert "Cluster sophia: " in said
+    assert "127.0.0.1:1" in said
+    assert "`sophia up` starts a control plane" in said
 
 
 def test_without_kubernetes_the_end_says_nothing_of_it(home: Home) -> None:

@@ -79,7 +79,9 @@ def test_status_as_json_has_the_documented_keys(sophia: Sophia, emulator: Emulat
         "usd_per_month_720h",
         "other_machines",
         "other_usd_per_hour",
+        "kubernetes",
     }
+    assert document["kubernetes"] == {"mode": "none"}
     assert (document["stack"], document["phase"], document["other_machines"]) == ("local", 1, 0)
     (machine,) = document["machines"]
     assert machine == {

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from sophia_infra.control_plane import api_client
-from sophia_infra.control_plane.api_client import ApiClient, Unreachable
+from sophia_infra.control_plane.api_client import ApiClient
+from sophia_infra.control_plane.errors import Unreachable
 
 
 class Answer:
