@@ -221,6 +221,7 @@ def notes(report: CostReport) -> list[str]:
         )
     return lines
 
+
 NAMED_AT_MOST = 12
 """More resources than this that are unpriced for one reason are counted, not named."""
 
