@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sophia_infra.cli.local_kubernetes import (
     KubernetesMode,
@@ -17,6 +18,9 @@ from sophia_infra.cli.stack_context import StackContext
 from sophia_infra.engine.locate import Engine, find_engine
 from sophia_infra.engine.stack_file import PreparedStack
 from sophia_infra.engine.stacks import ensure_stack
+
+if TYPE_CHECKING:
+    from sophia_infra.model.kubernetes import KubernetesConfig
 
 __all__ = ["Surroundings", "make_ready"]
 
@@ -55,10 +59,12 @@ def make_ready(
     progress.say("finding the emulator" if context.config.endpoint == "emulator" else "")
     context.start_emulator()
     context.check_access()
-    progress.say("finding the engine")
-    engine = find_engine(context.home, progress=progress.on_build)
     phase = phase or context.prepared.phase
     mode = kubernetes_mode(context.home, context.config, phase, cluster, remember=remember)
+    if mode == "remote" and context.config.kubernetes is not None:
+        _check_existing(context, context.config.kubernetes, progress)
+    progress.say("finding the engine")
+    engine = find_engine(context.home, progress=progress.on_build)
     environment: dict[str, str] = {}
     notes: list[str] = list(engine.notes)
     if mode != "none":
@@ -73,7 +79,7 @@ def _kubernetes(
     context: StackContext, engine: Engine, mode: KubernetesMode, phase: int, progress: UpdateProgress
 ) -> tuple[dict[str, str], list[str]]:
     """Variables and notes of the Kubernetes part."""
-    from sophia_infra.components.cluster_names import KUBECONFIG_FOLDER_VARIABLE, MANIFESTS_FOLDER_VARIABLE
+    from sophia_infra.components.cluster_files import KUBECONFIG_FOLDER_VARIABLE, MANIFESTS_FOLDER_VARIABLE
     from sophia_infra.engine.kubernetes_plugin import ensure_kubernetes_plugin
 
     progress.say("finding the Kubernetes plugin")
@@ -90,6 +96,26 @@ def _kubernetes(
     if context.config.endpoint == "emulator":
         environment |= _secrets(context, phase, progress)
     return environment, [plugin.note]
+
+
+def _check_existing(context: StackContext, kube: KubernetesConfig, progress: UpdateProgress) -> None:
+    """Refuse an existing cluster that cannot be reached before a machine is made for it.
+
+    Raises:
+        ConfigError: its kubeconfig is not there.
+        PluginError: it does not answer within 10 s, or does not let us in.
+    """
+    if kube.cluster != "existing":
+        return
+    from sophia_infra.components.cluster_files import existing_kubeconfig, read_kubeconfig
+    from sophia_infra.kubernetes_plugin.connection import Connection
+    from sophia_infra.kubernetes_plugin.kubeconfig import load_kubeconfig
+
+    progress.say("asking the cluster")
+    source = f"Pulumi.{context.name}.yaml"
+    file = existing_kubeconfig(kube, os.environ, source)
+    read_kubeconfig(file, source)
+    Connection(load_kubeconfig(str(file))).request("GET", "/version")
 
 
 def _secrets(context: StackContext, phase: int, progress: UpdateProgress) -> dict[str, str]:

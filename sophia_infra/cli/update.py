@@ -95,7 +95,7 @@ def run_up(request: UpRequest) -> ExitCode:
             show_findings(console, context.name, findings)
         elif context.name == "local":
             console.print(
-                "Next: `sophia status`, `sophia preview`, `sophia up --phase 2`; `sophia down` ends it."
+                "Next: `sophia status`, `sophia preview`, `sophia secrets check`; `sophia down` ends it."
             )
     needs_hand = any(finding.kind in (FindingKind.ORPHAN, FindingKind.DUPLICATE) for finding in findings)
     return ExitCode.FINDINGS if needs_hand else ExitCode.OK
@@ -213,7 +213,7 @@ def _say_result(
             f"Phase {context.prepared.phase} was asked for in an earlier run; `--phase` changes it."
         )
     for warning in context.config.warnings:
-        console.print(f"warning: {warning}")
+        console.print(f"warning: {warning}", soft_wrap=True)
     console.print()
 
 

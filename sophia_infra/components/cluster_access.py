@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_kubernetes import Provider
 
-from sophia_infra.components.cluster_names import KUBECONFIG_FOLDER_VARIABLE, MANIFESTS_FOLDER_VARIABLE
-from sophia_infra.model.errors import ConfigError, Problem
+from sophia_infra.components.cluster_files import (
+    KUBECONFIG_FOLDER_VARIABLE,
+    MANIFESTS_FOLDER_VARIABLE,
+    existing_kubeconfig,
+    read_kubeconfig,
+)
 
 if TYPE_CHECKING:
     from sophia_infra.components.joins import Joins
@@ -59,15 +63,11 @@ def read_kubeconfigs(
     """
     kube = config.kubernetes
     if kube is not None and kube.cluster == "existing":
-        variable = kube.kubeconfig_env or "KUBECONFIG"
-        path = environ.get(variable)
-        if not path:
-            message = f"needs the environment variable {variable} with the path of a kubeconfig"
-            raise _refused(source, message)
-        return {name: _text(Path(path).expanduser(), source) for name in names}
+        file = existing_kubeconfig(kube, environ, source)
+        return {name: read_kubeconfig(file, source) for name in names}
     folder = environ.get(KUBECONFIG_FOLDER_VARIABLE)
     if config.endpoint == "emulator" and folder:
-        return {name: _text(Path(folder) / f"{name}.yaml", source) for name in names}
+        return {name: read_kubeconfig(Path(folder) / f"{name}.yaml", source) for name in names}
     return {}
 
 
@@ -118,15 +118,3 @@ def _provider(
         enable_secret_mutable=True,
         opts=pulumi.ResourceOptions(depends_on=[ready] if ready else None),
     )
-
-
-def _text(file: Path, source: str) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise _refused(source, f"needs the kubeconfig {file}, which cannot be read: {reason}") from None
-
-
-def _refused(source: str, message: str) -> ConfigError:
-    return ConfigError([Problem(source, "sophia:kubernetes", None, None, None, message)])

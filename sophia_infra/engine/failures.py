@@ -107,9 +107,9 @@ def _failed(failure: Failure, text: str) -> UpdateFailed:
         specific = [error for error in errors if error.urn and not _is_root(error.urn)] or [
             error for error in errors if not error.message.startswith(_ECHOES)
         ]
-        reasons = [_reason(diagnostic) for diagnostic in specific[:_SHOWN_ERRORS]]
-        if len(specific) > _SHOWN_ERRORS:
-            reasons.append(f"and {len(specific) - _SHOWN_ERRORS} more")
+        reasons = _reasons(specific)
+        if len(reasons) > _SHOWN_ERRORS:
+            reasons = [*reasons[:_SHOWN_ERRORS], f"and {len(reasons) - _SHOWN_ERRORS} more"]
         detail = "; ".join(reasons) or _error_lines(text) or _ending(failure.exit_code)
         message = f"{failure.verb} of stack {failure.stack!r} failed: {detail}."
         if failure.exit_code < 0:
@@ -126,18 +126,30 @@ def _failed(failure: Failure, text: str) -> UpdateFailed:
     )
 
 
-def _reason(diagnostic: Diagnostic) -> str:
+def _reasons(errors: Sequence[Diagnostic]) -> list[str]:
+    """What happened, each reason once with the names of the resources that it hit."""
+    names: dict[str, list[str]] = {}
+    for error in errors:
+        hit = names.setdefault(_text(error), [])
+        if error.urn and not _is_root(error.urn):
+            hit.append(error.urn.rsplit("::", 1)[-1])
+    return [f"{_named(hit)}: {text}" if hit else text for text, hit in names.items()]
+
+
+def _named(hit: Sequence[str]) -> str:
+    rest = len(hit) - _SHOWN_ERRORS
+    return ", ".join(hit[:_SHOWN_ERRORS]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _text(diagnostic: Diagnostic) -> str:
     lines = diagnostic.message.splitlines()
     # Of a traceback the last line says what happened.
     text = lines[-1] if "Traceback (most recent call last)" in diagnostic.message else lines[0]
     if "cannot be deleted" in text and "protected" in diagnostic.message:
-        text = (
+        return (
             "is protected, so it was not deleted; set `protect: false` in the stack file and run `up` first"
         )
-    text = text.removeprefix("Exception calling application: ").rstrip(".")
-    if diagnostic.urn is None or _is_root(diagnostic.urn):
-        return text
-    return f"{diagnostic.urn.rsplit('::', 1)[-1]}: {text}"
+    return text.removeprefix("Exception calling application: ").rstrip(".")
 
 
 def _is_root(urn: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sophia_infra.cli.local_esc import ensure_esc_emulator, stop_esc_emulator
-from sophia_infra.components.cluster_names import KUBECONFIG_FOLDER_VARIABLE, MANIFESTS_FOLDER_VARIABLE
+from sophia_infra.components.cluster_files import KUBECONFIG_FOLDER_VARIABLE, MANIFESTS_FOLDER_VARIABLE
 from sophia_infra.engine.home import open_home
 from sophia_infra.model.kubernetes import SecretsConfig
 from tests.program.program_run import CHECKOUT, Run, run_program, stack_config
