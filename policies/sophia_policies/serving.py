@@ -12,16 +12,18 @@ private names that this needs are pinned with the version and checked by a test.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import grpc  # type: ignore[import-untyped]
-from google.protobuf import json_format  # type: ignore[import-untyped]
+import grpc
+from google.protobuf import json_format
 from pulumi.runtime import proto
 from pulumi_policy import EnforcementLevel, Severity
 from pulumi_policy import policy as pulumi_policy_server
@@ -86,7 +88,9 @@ class Servicer(_Base):  # type: ignore[misc]
         except PackError as error:
             _refuse(context, error)
         # While the engine starts the program: reading it loads pydantic, a fifth of a second.
-        self._stack_config = self._reader.submit(read_stack_config, config, request.stack)
+        self._stack_config = self._reader.submit(
+            read_stack_config, config, request.stack, _project_directory()
+        )
         return super().ConfigureStack(request, context)
 
     def GetAnalyzerInfo(self, request: Any, context: Any) -> Any:
@@ -160,6 +164,12 @@ class Servicer(_Base):  # type: ignore[misc]
             severity = Severity.LOW if is_advisory else Severity.HIGH
             report = self._create_report_violation(response, rule.name, rule.summary, level, severity)
             report(verdict.text, verdict.urn or None)
+
+
+def _project_directory() -> Path:
+    """Where the stack file is: the engine runs the pack in the pack's own folder."""
+    chosen = os.environ.get("SOPHIA_PROJECT")
+    return Path(chosen).expanduser() if chosen else Path(__file__).resolve().parents[2]
 
 
 def _level_of(rule: str) -> str:
