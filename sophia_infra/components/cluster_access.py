@@ -33,12 +33,14 @@ class ClusterAccess:
         kubeconfig: an administrator's, secret; None when manifests are written instead.
         manifests: the folder they are written to; None for a real API server.
         ready: resources that have to be there before the first object.
+        of_machines: its nodes are machines of this stack, and go when those go.
     """
 
     provider: Provider
     kubeconfig: pulumi.Output[str] | None
     manifests: Path | None
     ready: tuple[pulumi.Resource, ...] = ()
+    of_machines: bool = False
 
     @property
     def renders(self) -> bool:
@@ -93,7 +95,9 @@ def open_joined(
 
     kubeconfig = joins.kubeconfig(name)
     ready = ClusterReady(f"{name}-ready", joins.readiness(name, instances))
-    return ClusterAccess(_provider(name, identifier, kubeconfig, ready), kubeconfig, None, (ready,))
+    return ClusterAccess(
+        _provider(name, identifier, kubeconfig, ready), kubeconfig, None, (ready,), of_machines=True
+    )
 
 
 def open_rendered(name: str, stack: str, environ: Mapping[str, str]) -> ClusterAccess:

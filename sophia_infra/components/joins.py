@@ -28,7 +28,7 @@ class Joins:
         self._stack = stack
         self._clusters = placement.clusters
         self._nodes: dict[str, tuple[Node, Cluster]] = {
-            node.name: (node, cluster) for cluster in placement.clusters.values() for node in cluster.nodes
+            node.machine: (node, cluster) for cluster in placement.clusters.values() for node in cluster.nodes
         }
         self._credentials = {
             name: ClusterCredentials(f"{name}-credentials", {"stack": stack, "cluster": name})
@@ -71,7 +71,7 @@ class Joins:
             instances: name of each machine of the fleet -> its id: another machine means to wait again.
         """
         credentials = self._credentials[cluster].credentials
-        nodes = [node.name for node in self._clusters[cluster].nodes]
+        nodes = self._clusters[cluster].nodes
         url = self._report(self._clusters[cluster].server).apply(lambda row: f"https://{row['ip']}:6443")
         return {
             "stack": self._stack,
@@ -80,8 +80,8 @@ class Joins:
             "ca_certificate": credentials.apply(lambda known: known["server_ca_certificate"]),
             "client_certificate": credentials.apply(lambda known: known["admin_certificate"]),
             "client_key": credentials.apply(lambda known: known["admin_key"]),
-            "nodes": nodes,
-            "instances": {name: instances[name] for name in nodes},
+            "nodes": [node.name for node in nodes],
+            "instances": {node.machine: instances[node.machine] for node in nodes},
         }
 
     def _address(self, cluster: Cluster) -> pulumi.Output[str]:

@@ -50,6 +50,7 @@ class Registration:
                 parent=parent,
                 provider=self._access.provider,
                 depends_on=[*self._access.ready, *(self._made[name] for name in item.after)],
+                retain_on_delete=self._goes_with_its_machine(item) or None,
             )
             resource = (
                 KubernetesObject(item.name, item.body, is_patch=item.is_patch, opts=options)
@@ -58,6 +59,15 @@ class Registration:
             )
             self._made[item.name] = added[item.name] = resource
         return added
+
+    def _goes_with_its_machine(self, item: Item) -> bool:
+        """Whether `item` patches a node of ours, which is gone when the patch is deleted.
+
+        Pulumi's plugin takes the fields of a patch away by applying one without fields, and where there is
+        no object any more that makes an empty one: a Node without a machine.
+        """
+        is_node_patch = isinstance(item, Manifest) and item.is_patch and item.kind == "Node"
+        return is_node_patch and self._access.of_machines
 
     def _release(self, item: ChartRelease, options: pulumi.ResourceOptions) -> pulumi.Resource:
         pinned = find_chart(item.chart)

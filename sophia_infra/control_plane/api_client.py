@@ -89,8 +89,8 @@ class ApiClient:
             return self._ask(method, target, data, headers)
         except RemoteDisconnected as error:
             self.close()
-            # The server closes connections that were idle for long; a read may be asked again.
-            if is_reused and method == "GET":
+            # The server closes connections that were idle for long; these two may be sent again.
+            if is_reused and method in ("GET", "DELETE"):
                 return self._send(method, path, body, content_type, query)
             raise self._unreachable(error) from error
         except (OSError, HTTPException) as error:

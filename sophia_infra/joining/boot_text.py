@@ -70,7 +70,7 @@ def user_data(
     """
     if node.is_server != (server_address is None):
         raise JoiningError(
-            f"{node.name}: a server's address goes into the boot text of agents, and only of agents.",
+            f"{node.machine}: a server's address goes into the boot text of agents, and only of agents.",
             next_step="this is a mistake of the program; report it.",
         )
     written = _common_files(node, server_address, credentials, kube)
@@ -89,7 +89,7 @@ def user_data(
     text = "#cloud-config\n" + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=10_000)
     if len(text) > MAX_BYTES:
         raise BootTextTooLong(
-            f"{node.name}: the boot text has {len(text):,} bytes; at most {MAX_BYTES:,} are allowed.",
+            f"{node.machine}: the boot text has {len(text):,} bytes; at most {MAX_BYTES:,} are allowed.",
             next_step="shorten the list of `api_sources`, which is all that may grow.",
         )
     return text

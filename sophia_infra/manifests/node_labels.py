@@ -21,9 +21,11 @@ FORCE_ANNOTATION = "pulumi.com/patchForce"
 
 
 def node_labels(kube: KubernetesConfig, cluster: Cluster) -> list[Manifest]:
-    """One patch for each node that has such labels.
+    """One patch for each node.
 
-    An existing cluster's nodes did not join through this program, so they get the labels of joining too.
+    A node has one even without labels: they are then taken away by a change of the patch, and the patch goes
+    only with its machine. An existing cluster's nodes did not join through this program, so they get the
+    labels of joining too.
     """
     patches = []
     for node in cluster.nodes:
@@ -31,8 +33,7 @@ def node_labels(kube: KubernetesConfig, cluster: Cluster) -> list[Manifest]:
         labels |= _sharing_labels(kube, cluster, node)
         if kube.cluster == "existing":
             labels |= node.labels
-        if labels:
-            patches.append(_patch(node, labels))
+        patches.append(_patch(node, labels))
     return patches
 
 
@@ -56,5 +57,5 @@ def _patch(node: Node, labels: dict[str, str]) -> Manifest:
         "annotations": {MANAGER_ANNOTATION: f"{FIELD_MANAGER}-node-labels", FORCE_ANNOTATION: "true"},
     }
     return Manifest(
-        f"{node.name}-labels", {"apiVersion": "v1", "kind": "Node", "metadata": metadata}, is_patch=True
+        f"{node.machine}-labels", {"apiVersion": "v1", "kind": "Node", "metadata": metadata}, is_patch=True
     )

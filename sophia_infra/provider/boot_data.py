@@ -21,6 +21,7 @@ __all__ = [
     "boot_data_changed",
     "boot_data_digest",
     "boot_data_problem",
+    "has_boot_data",
     "without_boot_data",
 ]
 
@@ -32,6 +33,11 @@ def boot_data_digest(props: Mapping[str, Any]) -> dict[str, str]:
     """{"boot_data_sha256": hex}; {} when there is no boot data. An old digest among `props` is ignored."""
     text = props.get(BOOT_DATA)
     return {BOOT_DATA_DIGEST: hashlib.sha256(text.encode()).hexdigest()} if text else {}
+
+
+def has_boot_data(props: Mapping[str, Any]) -> bool:
+    """Whether inputs or outputs speak of boot data, known or not: the machine is a node, or is to be one."""
+    return bool(props.get(BOOT_DATA) or props.get(BOOT_DATA_DIGEST))
 
 
 def boot_data_changed(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:

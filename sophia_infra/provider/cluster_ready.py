@@ -1,17 +1,26 @@
-"""The resource kind ClusterReady: waits until a cluster's API answers, then until its nodes are Ready."""
+"""The resource kind ClusterReady: waits for a cluster's API and its nodes, and lets the nodes before go."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sophia_infra.joining import TLS_SERVER_NAME
 from sophia_infra.provider.errors import ClusterNotReady, Stopped
-from sophia_infra.provider.kubernetes_api import Answer, ApiAccess, ask_api
+from sophia_infra.provider.kubernetes_api import Answer, ApiAccess, ask_api, send_api
+from sophia_infra.provider.node_retirement import (
+    INSTANCE_LABEL,
+    NODES_PATH,
+    Ask,
+    NodeRetirement,
+    Send,
+    name_of,
+    ready_status,
+)
 from sophia_infra.provider.outcome import Checked, Created, Diff, Found, Props, same
 from sophia_infra.provider.session import Session
 
-__all__ = ["ClusterReadyKind", "ready_nodes"]
+__all__ = ["ClusterReadyKind"]
 
 HOPELESS_AFTER_S = 180.0
 """A server that is another one, or refuses the certificate, gets this long: an address may still belong to
@@ -25,14 +34,19 @@ _WAITED_FOR = ("server_url", "instances", "nodes")
 class ClusterReadyKind:
     """Properties: `stack`, `cluster`, `server_url` (https://address:6443), `ca_certificate`,
     `client_certificate`, `client_key` (PEM, secret), `nodes` (names that must be Ready; none: only the API),
-    `instances` {name: id} (another machine means to wait again), `timeout_minutes` (default 20).
+    `instances` {name: id} (another machine means to wait again), `timeout_minutes` (default 20),
+    `drain_timeout_minutes` (default 10: how long pods may take to move off nodes that go).
+
+    When all of `nodes` are Ready, the fleet's other nodes are emptied and deleted (`node_retirement`): the
+    engine ends their machines after this. Without `nodes` it is not known which ones go, so none does.
 
     Outputs: `nodes_ready`, the names that were Ready. Owns nothing.
     """
 
-    def __init__(self, session: Session, ask: Callable[[ApiAccess, str], Answer] | None = None) -> None:
+    def __init__(self, session: Session, ask: Ask | None = None, send: Send | None = None) -> None:
         self._session = session
         self._ask = ask or ask_api
+        self._send = send or send_api
 
     def check(self, _olds: Mapping[str, Any], news: Props) -> Checked:
         failures = [(name, "is missing") for name in _REQUIRED if not news.get(name)]
@@ -47,7 +61,7 @@ class ClusterReadyKind:
         return Diff(changes=tuple(name for name in compared if not same(olds.get(name), news.get(name))))
 
     def create(self, news: Props) -> Created:
-        return Created(f"{news['stack']}/{news['cluster']}-ready", self._wait(news))
+        return Created(f"{news['stack']}/{news['cluster']}-ready", self._settle(news, ()))
 
     def read(self, resource_id: str, props: Props) -> Found:
         return Found(resource_id, dict(props))
@@ -55,12 +69,18 @@ class ClusterReadyKind:
     def update(self, _resource_id: str, olds: Mapping[str, Any], news: Props) -> Props:
         if all(same(olds.get(name), news.get(name)) for name in _WAITED_FOR):
             return {**news, "nodes_ready": olds.get("nodes_ready")}
-        return self._wait(news)
+        before, now = olds.get("instances") or {}, news.get("instances") or {}
+        return self._settle(news, [name for name in now if before.get(name, now[name]) != now[name]])
 
     def delete(self, _resource_id: str, _props: Mapping[str, Any]) -> None:
         return None
 
-    def _wait(self, news: Props) -> Props:
+    def _settle(self, news: Props, remade: Collection[str]) -> Props:
+        """Wait for the nodes, then let the others go.
+
+        Args:
+            remade: machines of the fleet that have another id than when this was last done.
+        """
         access = ApiAccess(
             news["server_url"],
             TLS_SERVER_NAME,
@@ -68,8 +88,16 @@ class ClusterReadyKind:
             news["client_certificate"],
             news["client_key"],
         )
-        cluster = str(news["cluster"])
         wanted = [str(name) for name in news.get("nodes") or ()]
+        self._wait(news, access, wanted, remade)
+        if wanted:
+            limit_s = float(news.get("drain_timeout_minutes") or 10) * 60
+            cluster = str(news["cluster"])
+            NodeRetirement(self._session, access, cluster, limit_s, self._ask, self._send).run(wanted)
+        return {**news, "nodes_ready": sorted(wanted)}
+
+    def _wait(self, news: Props, access: ApiAccess, wanted: Sequence[str], remade: Collection[str]) -> None:
+        cluster = str(news["cluster"])
         limit_s = float(news.get("timeout_minutes") or 20) * 60
         clock = self._session.clock
         started_s = clock.now()
@@ -78,7 +106,8 @@ class ClusterReadyKind:
         while True:
             missing, answer = self._look(access, wanted)
             if not missing and answer.kind == "ok":
-                return {**news, "nodes_ready": sorted(wanted)}
+                return
+            self._forget_ended(access, answer, missing, remade)
             now_s = clock.now()
             if answer.kind not in ("stranger", "refused"):
                 hopeless_since_s = None
@@ -104,22 +133,18 @@ class ClusterReadyKind:
         answer = self._ask(access, "/readyz")
         if answer.kind != "ok" or not wanted:
             return list(wanted), answer
-        answer = self._ask(access, "/api/v1/nodes")
-        listed = answer.document() if answer.kind == "ok" else None
-        ready = ready_nodes(listed) if isinstance(listed, dict) else set()
+        answer = self._ask(access, NODES_PATH)
+        ready = {name_of(node) for node in answer.items() or () if ready_status(node) == "True"}
         return [name for name in wanted if name not in ready], answer
 
-
-def ready_nodes(listed: Mapping[str, Any]) -> set[str]:
-    """Names of the nodes of a NodeList whose condition Ready is True."""
-    return {
-        str(node.get("metadata", {}).get("name"))
-        for node in listed.get("items") or ()
-        if any(
-            one.get("type") == "Ready" and one.get("status") == "True"
-            for one in node.get("status", {}).get("conditions") or ()
-        )
-    }
+    def _forget_ended(
+        self, access: ApiAccess, answer: Answer, missing: Collection[str], remade: Collection[str]
+    ) -> None:
+        """Delete nodes of machines that ended by themselves: their names are kept from the new machines."""
+        for node in answer.items() or ():
+            machine = (node["metadata"].get("labels") or {}).get(INSTANCE_LABEL)
+            if machine in remade and name_of(node) in missing and ready_status(node) == "Unknown":
+                self._send(access, "DELETE", f"{NODES_PATH}/{name_of(node)}")
 
 
 def _progress(cluster: str, wanted: int, missing: Sequence[str], answer: Answer) -> str:

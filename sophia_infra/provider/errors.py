@@ -3,6 +3,7 @@
     ProviderError
     ├── SettingsRefused        the run is set up in a way that could hit the wrong cloud (user)
     ├── AdoptionRefused        the instance to adopt is absent, ambiguous or of another kind (user)
+    ├── NodeReplacementRefused a node's machine would be replaced under the name that its cluster keeps (user)
     ├── DuplicateInstances     two live machines carry one launch key (ours or outside; never guessed)
     ├── UnrecordedInstance     a live machine of this resource is in no state and has another spec
     ├── JournalUnwritable      what is about to be made cannot be noted, so it is not made (user)
@@ -35,6 +36,7 @@ __all__ = [
     "JournalUnwritable",
     "LaunchUncertain",
     "NameTaken",
+    "NodeReplacementRefused",
     "NotReady",
     "ProviderError",
     "SettingsRefused",
@@ -72,6 +74,10 @@ class SettingsRefused(ProviderError):
 
 class AdoptionRefused(ProviderError):
     """Nothing was launched: the configured instance cannot be taken into the stack."""
+
+
+class NodeReplacementRefused(ProviderError):
+    """Nothing was changed: a new machine under the node's old name would be kept out of its cluster."""
 
 
 class DuplicateInstances(ProviderError):

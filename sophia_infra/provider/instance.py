@@ -12,9 +12,10 @@ from sophia_infra.provider.boot_data import (
     boot_data_changed,
     boot_data_digest,
     boot_data_problem,
+    has_boot_data,
     without_boot_data,
 )
-from sophia_infra.provider.errors import AdoptionRefused, TerminationRefused
+from sophia_infra.provider.errors import AdoptionRefused, NodeReplacementRefused, TerminationRefused
 from sophia_infra.provider.instance_end import terminate
 from sophia_infra.provider.instance_launch import adopt_configured, adopt_or_launch
 from sophia_infra.provider.instance_spec import (
@@ -57,6 +58,7 @@ class InstanceKind:
 
     def diff(self, resource_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Diff:
         replaces = _replaces(resource_id, olds, news)
+        _refuse_a_node_without_a_new_name(replaces, olds, news)
         deferred = tuple(name for name in DEFERRED if not same(olds.get(name), news.get(name)))
         if boot_data_changed(olds, news):
             deferred += (BOOT_DATA,)
@@ -164,6 +166,25 @@ def _replaces(resource_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]
             next_step="correct `type` and `region`, or remove `adopt` to launch a new machine.",
         )
     return ()
+
+
+def _refuse_a_node_without_a_new_name(
+    replaces: tuple[str, ...], olds: Mapping[str, Any], news: Mapping[str, Any]
+) -> None:
+    """A cluster keeps a node's name for the machine that joined with it; each generation has its own.
+
+    In either order of replacement: a node outlives its machine until it is deleted. An adopted machine is no
+    node.
+    """
+    is_node = has_boot_data(olds) or has_boot_data(news)
+    if not replaces or not is_node or olds.get("adopt"):
+        return
+    if same(olds.get("generation"), news.get("generation")):
+        raise NodeReplacementRefused(
+            f"{news['logical_name']}: {', '.join(replaces)} changed, which needs a new machine, and this "
+            "one is a node: its cluster keeps every other machine of its name out. Nothing was changed.",
+            next_step="raise its `generation` together with the change.",
+        )
 
 
 def _differs(name: str, old: Any, new: Any) -> bool:

@@ -1,4 +1,4 @@
-"""A few reading calls to a cluster's API server, over TLS that trusts this cluster's authority alone."""
+"""A few calls to a cluster's API server, over TLS that trusts this cluster's authority alone."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ import json
 import os
 import ssl
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-__all__ = ["Answer", "ApiAccess", "ask_api"]
+__all__ = ["Answer", "ApiAccess", "Verb", "ask_api", "send_api"]
+
+Verb = Literal["POST", "PATCH", "DELETE"]
 
 _MOST_BYTES = 8_000_000
+_TIMEOUT_S = 5.0
+_WORDS_CHARACTERS = 200
+_CONTENT_TYPES: Mapping[str, str] = {"PATCH": "application/merge-patch+json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +39,13 @@ class Answer:
 
     Attributes:
         kind: "ok" (2xx), "refused" (401, 403: it does not accept our certificate), "stranger" (TLS: it is
-            not the server of this cluster), "busy" (any other status), "silent" (no answer).
+            not the server of this cluster), "absent" (404), "later" (429: not now), "busy" (any other
+            status), "silent" (no answer).
         words: why, for a person; "" when ok.
         body: text of an ok answer.
     """
 
-    kind: Literal["ok", "refused", "stranger", "busy", "silent"]
+    kind: Literal["ok", "refused", "stranger", "absent", "later", "busy", "silent"]
     words: str = ""
     body: str = ""
 
@@ -49,15 +56,33 @@ class Answer:
         except ValueError:
             return None
 
+    def items(self) -> list[dict[str, Any]] | None:
+        """The objects of a list; None when this is no list, which is not the same as an empty one."""
+        document = self.document() if self.kind == "ok" else None
+        items = document.get("items") if isinstance(document, dict) else None
+        return items if isinstance(items, list) else None
 
-def ask_api(access: ApiAccess, path: str, timeout_s: float = 5.0) -> Answer:
-    """GET `path`. Never raises for what the network or the server does; `timeout_s` of real time per step."""
+
+def ask_api(access: ApiAccess, path: str) -> Answer:
+    """GET `path`. Never raises for what the network or the server does; 5 s of real time per step."""
+    return _call(access, "GET", path, None)
+
+
+def send_api(access: ApiAccess, verb: Verb, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+    """Change something: POST an object, PATCH by a merge patch, or DELETE. As `ask_api` otherwise."""
+    return _call(access, verb, path, body)
+
+
+def _call(access: ApiAccess, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
     try:
-        connection = _Connection(access, timeout_s)
+        connection = _Connection(access, _TIMEOUT_S)
     except (ssl.SSLError, ValueError):
         return Answer("refused", "the certificates in the state, or the address, cannot be read")
+    headers = {"Accept": "application/json"}
+    if body is not None:
+        headers["Content-Type"] = _CONTENT_TYPES.get(method, "application/json")
     try:
-        connection.request("GET", path, headers={"Accept": "application/json"})
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
         response = connection.getresponse()
         text = response.read(_MOST_BYTES).decode("utf-8", "replace")
     except ssl.SSLCertVerificationError as error:
@@ -68,13 +93,20 @@ def ask_api(access: ApiAccess, path: str, timeout_s: float = 5.0) -> Answer:
         return Answer("silent", (error.strerror if isinstance(error, OSError) else None) or "no answer")
     finally:
         connection.close()
-    if 200 <= response.status < 300:
+    return _answer(response.status, text)
+
+
+def _answer(status: int, text: str) -> Answer:
+    if 200 <= status < 300:
         return Answer("ok", body=text)
-    if response.status in (401, 403):
-        return Answer(
-            "refused", f"HTTP {response.status}: it does not accept the administrator's certificate"
-        )
-    return Answer("busy", f"HTTP {response.status}")
+    if status in (401, 403):
+        return Answer("refused", f"HTTP {status}: it does not accept the administrator's certificate")
+    document = Answer("busy", body=text).document()
+    said = document.get("message") if isinstance(document, dict) else None
+    words = f"HTTP {status}: {str(said)[:_WORDS_CHARACTERS]}" if said else f"HTTP {status}"
+    if status == 404:
+        return Answer("absent", words)
+    return Answer("later" if status == 429 else "busy", words)
 
 
 class _Connection(http.client.HTTPSConnection):

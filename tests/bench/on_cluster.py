@@ -17,6 +17,7 @@ from sophia_infra.engine.errors import EngineError
 from sophia_infra.engine.home import open_home
 from sophia_infra.model.kubernetes import SecretsConfig, place
 from tests.bench.figures import Figure, Skipped
+from tests.bench.plugin_speed import measure_plugin
 from tests.bench.timing import least
 from tests.cluster.whole_stack import CLUSTER, WholeStack, whole_stack
 from tests.program.program_run import CHECKOUT, run_program, stack_config
@@ -68,6 +69,7 @@ def measure_platform(rounds: int) -> list[Figure | Skipped]:
 
 def _measure(stack: WholeStack, rounds: int) -> list[Figure]:
     ready_s = least(rounds, lambda: _restart(stack))
+    plugin = measure_plugin(stack.plane)
     first_s, first = _timed(stack, "up", "--cluster", "--json")
     changes = first["changes"]
     preview_s = min(_timed(stack, "preview", "--json")[0] for _ in range(rounds))
@@ -76,6 +78,7 @@ def _measure(stack: WholeStack, rounds: int) -> list[Figure]:
     how = f"least of {rounds}, the whole command, {objects} resources"
     return [
         Figure("control plane ready, warm", ready_s, "s", READY_BUDGET_S, f"least of {rounds}; state kept"),
+        plugin,
         Figure("first up of the platform", first_s, "s", None, f"{objects} resources, boots at 6000x"),
         Figure("resources a second of that up", objects / first_s, "", None, "engine, boots, waits included"),
         Figure(f"preview of {objects} resources", preview_s, "s", PREVIEW_BUDGET_S, how),

@@ -31,6 +31,7 @@ def _machine(name: str, instance_type: str, region: str, *, shares: int = 1) -> 
     row = CATALOGUE[instance_type]
     return Node(
         name=name,
+        machine=name,
         instance_type=instance_type,
         gpu_model=row.gpu_model,
         gpu_count=row.gpu_count,

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -36,9 +37,13 @@ from sophia_infra.joining import (
     renew_admin_certificate,
     user_data,
 )
+from sophia_infra.lambda_cloud import LambdaCloud
+from sophia_infra.model.clock import VirtualClock
 from sophia_infra.model.kubernetes import Cluster, KubernetesConfig
-from sophia_infra.provider.cluster_ready import ready_nodes
-from sophia_infra.provider.kubernetes_api import ApiAccess, ask_api
+from sophia_infra.provider.journal import Journal
+from sophia_infra.provider.kubernetes_api import ApiAccess, ask_api, send_api
+from sophia_infra.provider.node_retirement import NodeRetirement, name_of, ready_status
+from sophia_infra.provider.session import Session
 from tests.cluster.plane import make_home, say_that_it_builds
 from tests.unit.joining.stack import server as server_node
 from tests.unit.joining.test_joining_boot_text import files_of
@@ -296,8 +301,10 @@ def test_ready_nodes_are_seen_as_the_real_server_lists_them(founded: Founded) ->
     founded.kubectl("patch", "node", "sophia-mcp", "--subresource=status", "-p", patch)
     answer = ask_api(founded.access(), "/api/v1/nodes")
     assert answer.kind == "ok"
-    assert len(answer.document()["items"]) == 2
-    assert ready_nodes(answer.document()) == {"sophia-mcp"}
+    assert {name_of(node): ready_status(node) for node in answer.items() or ()} == {
+        "sophia-ai-core": "False",
+        "sophia-mcp": "True",
+    }
 
 
 def _pod(namespace: str, **security: Any) -> str:
@@ -338,3 +345,21 @@ def test_the_audit_log_says_who_and_what_and_never_a_secret(founded: Founded) ->
     assert row["level"] == "Metadata"
     assert secret not in text
     assert base64.b64encode(secret.encode()).decode() not in text
+
+
+def test_the_node_of_a_machine_that_is_gone_goes_at_once(founded: Founded, tmp_path: Path) -> None:
+    for name in ("gone", "sophia-ready"):
+        metadata = {"name": name, "labels": {"sophia.internal/instance": name}}
+        body = {"apiVersion": "v1", "kind": "Node", "metadata": metadata}
+        assert founded.kubectl("create", "-f", "-", stdin=json.dumps(body)).returncode == 0
+    patch = json.dumps({"status": {"conditions": [{"type": "Ready", "status": "True"}]}})
+    founded.kubectl("patch", "node", "sophia-ready", "--subresource=status", "-p", patch)
+    clock = VirtualClock()
+    session = Session(cast(LambdaCloud, Mock(spec=LambdaCloud)), clock, Journal(tmp_path))
+    retirement = NodeRetirement(session, founded.access(), "sophia", 600.0, ask_api, send_api)
+    began_s = clock.now()
+    retirement.run({"sophia-ready"})
+    assert clock.now() == began_s
+    left = founded.kubectl("get", "nodes", "-o", "name").stdout.split()
+    assert "node/gone" not in left
+    assert "node/sophia-ready" in left

@@ -42,6 +42,7 @@ class Registered:
     delete_before_replace: bool
     pickled_provider: str
     depends_on: frozenset[str]
+    retain_on_delete: bool
 
 
 @dataclass
@@ -176,6 +177,7 @@ class _Monitor(mocks.MockMonitor):
                 delete_before_replace=request.deleteBeforeReplace,
                 pickled_provider=str(provider),
                 depends_on=frozenset(self._names[urn] for urn in request.dependencies),
+                retain_on_delete=request.retainOnDelete,
             )
         return answer
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,22 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, esc_variables: dict[str
     for name, value in {**esc_variables, MANIFESTS_FOLDER_VARIABLE: str(tmp_path / "manifests")}.items():
         monkeypatch.setenv(name, value)
 
-    def start(phase: int = 2, *, preview: bool = False, **changes: Any) -> Run:
-        config = stack_config("local")
+    def start(
+        phase: int = 2,
+        *,
+        preview: bool = False,
+        endpoint: str = "emulator",
+        generations: Mapping[str, int] | None = None,
+        **changes: Any,
+    ) -> Run:
+        config = {**stack_config("local"), "sophia:endpoint": endpoint}
+        if endpoint == "lambda":
+            del config["sophia:emulator"]
+        fleet = {
+            name: {**machine, "generation": (generations or {}).get(name, 1)}
+            for name, machine in config["sophia:fleet"].items()
+        }
+        config["sophia:fleet"] = fleet
         section = {**config["sophia:kubernetes"], **changes}
         section = {key: value for key, value in section.items() if value is not None}
         return run_program(
@@ -107,6 +121,27 @@ def test_agents_wait_for_the_server_and_hold_neither_its_token_nor_its_keys(run:
     texts = {name: plain(row.inputs["boot_data"]) for name, row in machines.items()}
     assert all(text.startswith("#cloud-config") and len(text) < 16 * 1024 for text in texts.values())
     assert all("server-token" not in text for text in texts.values())
+
+
+def test_a_new_generation_is_a_node_of_its_own_and_its_patch_goes_with_the_machine(run: RunLocal) -> None:
+    made = run(phase=1, endpoint="lambda", generations={"sophia-ai-core": 2})
+    ready = made.named("ClusterReady", "sophia-ready").inputs
+    machines = list(stack_config("local")["sophia:fleet"])
+    assert ready["nodes"] == ["sophia-ai-core-2", *machines[1:]]
+    assert ready["instances"] == {name: f"id-of-{name}" for name in machines}
+    assert "NODE_NAME='sophia-ai-core-2'" in plain(
+        made.of_kind("Instance")["sophia-ai-core"].inputs["boot_data"]
+    )
+    patches = made.of_kind("NodePatch")
+    assert [*patches] == [f"{name}-labels" for name in machines]
+    assert patches["sophia-ai-core-labels"].inputs["metadata"]["name"] == "sophia-ai-core-2"
+    assert all(patch.retain_on_delete for patch in patches.values())
+    others = [row for row in made.resources.values() if row.kind != "NodePatch"]
+    assert not any(row.retain_on_delete for row in others)
+
+
+def test_on_a_cluster_that_stays_labels_are_taken_away_with_their_patch(run: RunLocal) -> None:
+    assert not any(patch.retain_on_delete for patch in run(phase=1).of_kind("NodePatch").values())
 
 
 def test_the_token_of_the_store_is_secret_and_in_no_other_object(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sophia_infra.model.catalogue import CATALOGUE
 from sophia_infra.model.kubernetes.gpus import mig_slices
-from sophia_infra.model.kubernetes.nodes import LABEL_PREFIX, Cluster, Node
+from sophia_infra.model.kubernetes.nodes import LABEL_PREFIX, Cluster, Node, node_name
 from sophia_infra.model.price_book import PriceBook
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ def _node(name: str, machine: InstanceConfig, cluster: str, server: str, kube: K
     if row.gpu_model:
         labels[f"{LABEL_PREFIX}gpu"] = row.gpu_model.lower()
     return Node(
-        name=name,
+        name=name if kube.cluster == "existing" else node_name(name, machine.generation),
+        machine=name,
         instance_type=row.name,
         gpu_model=row.gpu_model,
         gpu_count=row.gpu_count,

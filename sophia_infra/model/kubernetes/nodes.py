@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["LABEL_PREFIX", "Cluster", "Node", "Placement", "Unplaced"]
+__all__ = ["LABEL_PREFIX", "Cluster", "Node", "Placement", "Unplaced", "node_name"]
 
 LABEL_PREFIX = "sophia.internal/"
+
+_NAME_CHARACTERS = 63
+_DIGEST_CHARACTERS = 8
+
+
+def node_name(machine: str, generation: int) -> str:
+    """The node that `machine` of the fleet is in its `generation`: `core`, then `core-2`, `core-3`.
+
+    A cluster keeps a node's name for the machine that joined with it first, and refuses any other: so a new
+    machine needs a new name. One too long for a label (63) is cut and told apart by a digest.
+    """
+    if generation == 1:
+        return machine
+    name = f"{machine}-{generation}"
+    if len(name) <= _NAME_CHARACTERS:
+        return name
+    digest = hashlib.sha256(machine.encode()).hexdigest()[:_DIGEST_CHARACTERS]
+    ending = f"-{digest}-{generation}"
+    return machine[: _NAME_CHARACTERS - len(ending)].rstrip("-") + ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +36,8 @@ class Node:
     """A machine of the fleet as a node of a cluster.
 
     Attributes:
-        name: its name in sophia:fleet; also the node's.
+        name: of the node in its cluster; see `node_name`.
+        machine: its name in sophia:fleet, which stays the same when another machine takes its place.
         instance_type: API name, `gpu_1x_gh200`.
         gpu_model: `GH200`; None without GPU. Labels have it in lower case.
         gpu_count: GPUs of the machine.
@@ -30,6 +51,7 @@ class Node:
     """
 
     name: str
+    machine: str
     instance_type: str
     gpu_model: str | None
     gpu_count: int
@@ -52,7 +74,7 @@ class Cluster:
         name: `sophia-<region>`, or `sophia` where one cluster spans all regions or exists already.
         region: None where it spans regions.
         nodes: in the order of the fleet.
-        server: name of the node that is the k3s server; "" for an existing cluster.
+        server: name in sophia:fleet of the k3s server; "" for an existing cluster.
     """
 
     name: str

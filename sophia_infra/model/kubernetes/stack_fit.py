@@ -46,6 +46,7 @@ def find_fit_conflicts(
             allowed="existing, with a kubeconfig; or a machine that this stack launches",
         )
         return [*found, Conflict((_HERE, "cluster"), refused, kube.cluster)]
+    found += _find_nodes_of_one_name(kube, machines)
     found += _find_wrong_primary(kube, machines)
     found += [
         Conflict((_HERE, unplaced.section, unplaced.name), Refused(unplaced.message))
@@ -85,6 +86,18 @@ def _find_unknown_machines(kube: KubernetesConfig, fleet: Mapping[str, InstanceC
             yield Conflict((_HERE, *loc), refused, name)
 
 
+def _find_nodes_of_one_name(
+    kube: KubernetesConfig, machines: Mapping[str, InstanceConfig]
+) -> Iterator[Conflict]:
+    """`core` of generation 2 beside a machine called `core-2`: a cluster refuses the second of one name."""
+    for cluster in build_clusters(machines, kube).values():
+        for node in cluster.nodes:
+            if node.name != node.machine and node.name in machines:
+                refused = Refused(f"gives its node the name {node.name}, another machine's; raise it further")
+                where = ("fleet", node.machine, "generation")
+                yield Conflict(where, refused, machines[node.machine].generation)
+
+
 def _find_wrong_primary(kube: KubernetesConfig, machines: Mapping[str, InstanceConfig]) -> Iterator[Conflict]:
     clusters = build_clusters(machines, kube)
     wanted = f"{CLUSTER_PREFIX}-{kube.primary_region}"
@@ -94,12 +107,14 @@ def _find_wrong_primary(kube: KubernetesConfig, machines: Mapping[str, InstanceC
         yield Conflict((_HERE, "primary_region"), refused, kube.primary_region)
         return
     primary = clusters[primary_of(clusters, kube)]
-    elsewhere = {node.name for cluster in clusters.values() for node in cluster.nodes if cluster != primary}
+    elsewhere = {
+        node.machine for cluster in clusters.values() for node in cluster.nodes if cluster != primary
+    }
     if kube.server in elsewhere:
         refused = Refused(
             f"is not in {primary.name}, the primary cluster: name one of its machines, or its region as "
             "primary_region",
-            allowed=", ".join(node.name for node in primary.nodes),
+            allowed=", ".join(node.machine for node in primary.nodes),
         )
         yield Conflict((_HERE, "server"), refused, kube.server)
 

@@ -39,11 +39,11 @@ def find_kubernetes_warnings(
 
 
 def _warn_of_open_api(cluster: Cluster, kube: KubernetesConfig) -> Iterator[str]:
-    server = next(node for node in cluster.nodes if node.name == cluster.server)
+    server = next(node for node in cluster.nodes if node.machine == cluster.server)
     if server.region in REGIONS_WITHOUT_FIREWALL:
         sources = " and api_sources has no effect" if kube.api_sources else ""
         yield (
-            f"{_KEY}: port 6443 of {server.name}, the server of {cluster.name}, is open to the network: "
+            f"{_KEY}: port 6443 of {server.machine}, the server of {cluster.name}, is open to the network: "
             f"Lambda applies no firewall rules in {server.region}{sources}; only its certificates protect it"
         )
 

@@ -20,6 +20,7 @@ from sophia_infra.model.kubernetes import Node
 
 GH200 = Node(
     name="sophia-ai-core",
+    machine="sophia-ai-core",
     instance_type="gpu_1x_gh200",
     gpu_model="GH200",
     gpu_count=1,

@@ -21,6 +21,7 @@ def credentials() -> dict[str, str]:
 def node(name: str = "sophia-ai-core", **changes: Any) -> Node:
     whole: dict[str, Any] = {
         "name": name,
+        "machine": name,
         "instance_type": "gpu_1x_a10",
         "gpu_model": "A10",
         "gpu_count": 1,
@@ -38,7 +39,7 @@ def node(name: str = "sophia-ai-core", **changes: Any) -> Node:
         "sophia.internal/gpu": str(whole["gpu_model"]).lower(),
         "sophia.internal/instance-type": whole["instance_type"],
         "sophia.internal/region": whole["region"],
-        "sophia.internal/instance": name,
+        "sophia.internal/instance": whole["machine"],
     }
     return Node(**{"labels": labels, **whole})
 
@@ -52,7 +53,7 @@ def arm_node(**changes: Any) -> Node:
 
 
 def cluster_of(*nodes: Node) -> Cluster:
-    return Cluster(nodes[0].cluster, nodes[0].region, nodes, nodes[0].name)
+    return Cluster(nodes[0].cluster, nodes[0].region, nodes, nodes[0].machine)
 
 
 def config(**changes: Any) -> KubernetesConfig:

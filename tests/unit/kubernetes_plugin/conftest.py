@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -7,8 +8,12 @@ import pytest
 
 from sophia_infra.kubernetes_plugin.connection import Connection
 from sophia_infra.kubernetes_plugin.kubeconfig import load_kubeconfig
+from sophia_infra.kubernetes_plugin.objects import Objects
+from sophia_infra.kubernetes_plugin.session import Session
+from sophia_infra.kubernetes_plugin.settings import Settings
 from tests.unit.kubernetes_plugin.api_server import ApiServer
 from tests.unit.kubernetes_plugin.certificates import Authority, kubeconfig_text
+from tests.unit.kubernetes_plugin.scenes import RESOURCES, Listener
 
 TOKEN = "-".join(["a", "token", "nobody", "may", "see"])
 
@@ -81,5 +86,21 @@ def connect(server: ApiServer, authority: Authority, clock: Clock) -> Callable[.
         given = {"ca": authority.pem, "token": TOKEN} | keywords
         text = kubeconfig_text(url or server.url, **given)
         return Connection(load_kubeconfig(text), clock=clock, sleep=clock.sleep)
+
+    return make
+
+
+@pytest.fixture
+def listener() -> Listener:
+    return Listener()
+
+
+@pytest.fixture
+def objects(server: ApiServer, authority: Authority, listener: Listener) -> Callable[..., Objects]:
+    server.answer("/api/v1", RESOURCES)
+
+    def make(sort: type[Objects] = Objects, url: str = "", **settings: Any) -> Objects:
+        text = kubeconfig_text(url or server.url, ca=authority.pem, token=TOKEN)
+        return sort(Session(Settings(kubeconfig=text, **settings), threading.Event()), listener)
 
     return make

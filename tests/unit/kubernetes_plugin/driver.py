@@ -11,7 +11,7 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from sophia_infra.kubernetes_plugin.servicer import KubernetesServicer
 from sophia_infra.kubernetes_plugin.values import Path, write_properties
-from tests.unit.kubernetes_plugin.test_plugin_objects import Listener
+from tests.unit.kubernetes_plugin.scenes import Listener
 
 
 class Driver:

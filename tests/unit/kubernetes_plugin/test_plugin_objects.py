@@ -2,83 +2,25 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from sophia_infra.kubernetes_plugin.errors import AlreadyExists, ApiRefused, ClusterUnreachable, NotReady
 from sophia_infra.kubernetes_plugin.objects import Objects
-from sophia_infra.kubernetes_plugin.patches import Patches
-from sophia_infra.kubernetes_plugin.requests import Request
-from sophia_infra.kubernetes_plugin.session import Session
-from sophia_infra.kubernetes_plugin.settings import Settings
 from sophia_infra.kubernetes_plugin.tokens import field_manager
 from sophia_infra.kubernetes_plugin.values import UNKNOWN, Properties
 from tests.unit.kubernetes_plugin.api_server import Answer, ApiServer, refusal
-from tests.unit.kubernetes_plugin.certificates import Authority, kubeconfig_text
-from tests.unit.kubernetes_plugin.conftest import TOKEN
-
-URN = "urn:pulumi:local::shop::kubernetes:core/v1:ConfigMap::settings"
-PATH = "/api/v1/namespaces/shop/configmaps/settings"
-RESOURCES = {
-    "resources": [
-        {"kind": "ConfigMap", "name": "configmaps", "namespaced": True},
-        {"kind": "Node", "name": "nodes", "namespaced": False},
-    ]
-}
-GONE = refusal(404, "NotFound", 'configmaps "settings" not found')
-
-
-class Listener:
-    """Remembers what the user would read."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, urn: str, message: str) -> None:
-        self.warnings.append(message)
-
-    def status(self, urn: str, message: str) -> None:
-        pass
-
-
-@pytest.fixture
-def listener() -> Listener:
-    return Listener()
-
-
-@pytest.fixture
-def objects(server: ApiServer, authority: Authority, listener: Listener) -> Callable[..., Objects]:
-    server.answer("/api/v1", RESOURCES)
-
-    def make(sort: type[Objects] = Objects, url: str = "", **settings: Any) -> Objects:
-        text = kubeconfig_text(url or server.url, ca=authority.pem, token=TOKEN)
-        return sort(Session(Settings(kubeconfig=text, **settings), threading.Event()), listener)
-
-    return make
-
-
-def config_map(**data: Any) -> dict[str, Any]:
-    metadata = {"name": "settings", "namespace": "shop"}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data or {"a": "1"}}
-
-
-def live(body: dict[str, Any], manager: str = "") -> dict[str, Any]:
-    fields = [{"manager": manager or field_manager(URN, {}), "operation": "Apply"}]
-    metadata = {**body["metadata"], "uid": "u1", "resourceVersion": "7", "managedFields": fields}
-    return {**body, "metadata": metadata}
-
-
-def asks(new: dict[str, Any], **further: Any) -> Request:
-    fields = {"urn": URN, "type": "kubernetes:core/v1:ConfigMap", "name": "settings", **further}
-    return Request(new=Properties(new), **fields)
-
-
-def updates(old: dict[str, Any], new: dict[str, Any], **further: Any) -> Request:
-    outputs = Properties({**live(old), "__fieldManager": field_manager(URN, {})})
-    return asks(new, old=outputs, old_inputs=Properties(old), id="shop/settings", **further)
+from tests.unit.kubernetes_plugin.scenes import (
+    GONE,
+    PATH,
+    URN,
+    Listener,
+    asks,
+    config_map,
+    live,
+    updates,
+)
 
 
 def test_check_completes_the_object(objects: Callable[..., Objects], server: ApiServer) -> None:
@@ -285,65 +227,3 @@ def test_an_object_is_recorded_when_the_server_is_lost_while_waiting(
         objects().create(asks(body, type="kubernetes:core/v1:Namespace"))
     assert recorded.value.reasons == ("not any more",)
     assert recorded.value.outputs.value["metadata"]["uid"] == "u1"
-
-
-NODE = "/api/v1/nodes/a"
-
-
-def node_patch(**further: Any) -> Request:
-    body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a", "labels": {"role": "core"}}}
-    return asks(body, type="kubernetes:core/v1:NodePatch", **further)
-
-
-def test_a_patch_records_only_what_it_set(objects: Callable[..., Objects], server: ApiServer) -> None:
-    whole = live({**node_patch().new.value, "status": {"capacity": {"cpu": "1"}}, "spec": {"taints": []}})
-    server.answer(NODE, whole)
-    id_, outputs = objects(Patches).create(node_patch())
-    assert id_ == "a"
-    assert outputs.value["metadata"] == {"name": "a", "labels": {"role": "core"}, "uid": "u1"}
-    assert "status" not in outputs.value
-
-
-def test_a_patch_keeps_annotations_for_the_plugin_to_itself(
-    objects: Callable[..., Objects], server: ApiServer
-) -> None:
-    request = node_patch()
-    annotations = {"pulumi.com/patchFieldManager": "sophia-infra-roles", "mine": "x"}
-    request.new.value["metadata"]["annotations"] = annotations
-    server.answer(NODE, live(request.new.value))
-    objects(Patches).create(request)
-    assert server.asked[-1].query["fieldManager"] == "sophia-infra-roles"
-    assert server.asked[-1].body["metadata"]["annotations"] == {"mine": "x"}
-
-
-def test_what_owns_others_is_deleted_in_the_foreground(
-    objects: Callable[..., Objects], server: ApiServer
-) -> None:
-    server.answer(
-        "/apis/apps/v1", {"resources": [{"kind": "Deployment", "name": "deployments", "namespaced": True}]}
-    )
-    old = Properties({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}})
-    objects().delete(asks({}, type="kubernetes:apps/v1:Deployment", id="shop/web", old=old))
-    assert server.asked[-1].body["propagationPolicy"] == "Foreground"
-    old.value["metadata"]["annotations"] = {"pulumi.com/deletionPropagationPolicy": "orphan"}
-    objects().delete(asks({}, type="kubernetes:apps/v1:Deployment", id="shop/web", old=old))
-    assert server.asked[-1].body["propagationPolicy"] == "Orphan"
-
-
-def test_a_patch_needs_its_object_and_a_preview_asks_nothing(
-    objects: Callable[..., Objects], server: ApiServer
-) -> None:
-    with pytest.raises(ApiRefused, match='nodes "a" not found'):
-        objects(Patches).create(node_patch())
-    asked = len(server.asked)
-    objects(Patches).create(node_patch(preview=True))
-    assert len(server.asked) == asked
-
-
-def test_deleting_a_patch_gives_its_fields_back(objects: Callable[..., Objects], server: ApiServer) -> None:
-    server.answer(NODE, live(node_patch().new.value))
-    old = Properties({**node_patch().new.value, "__fieldManager": "sophia-infra-roles"})
-    objects(Patches).delete(node_patch(old=old, id="a"))
-    released = server.asked[-1]
-    assert (released.method, released.query["fieldManager"]) == ("PATCH", "sophia-infra-roles")
-    assert released.body == {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a", "uid": "u1"}}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tarfile
 import textwrap
 import threading
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 import yaml
 
-from sophia_infra.kubernetes_plugin.charts import local_version, why_chart_is_refused
 from sophia_infra.kubernetes_plugin.errors import Cancelled, NotReady, ReleaseFailed
 from sophia_infra.kubernetes_plugin.helm import Helm, find_helm
 from sophia_infra.kubernetes_plugin.releases import Releases
@@ -22,7 +20,7 @@ from sophia_infra.kubernetes_plugin.settings import Settings
 from sophia_infra.kubernetes_plugin.values import UNKNOWN, Properties
 from tests.unit.kubernetes_plugin.api_server import ApiServer
 from tests.unit.kubernetes_plugin.certificates import Authority, kubeconfig_text
-from tests.unit.kubernetes_plugin.test_plugin_objects import Listener
+from tests.unit.kubernetes_plugin.scenes import Listener
 
 MANIFEST = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop, namespace: n}\n---\n"
 METADATA = {
@@ -206,34 +204,6 @@ def test_names_replace_and_values_do_not(releases: Releases, chart: Path) -> Non
     )
     assert releases.diff(asks(chart, old_inputs=old, namespace="other")).replaces == {("namespace",)}
     assert not releases.diff(asks(chart, old_inputs=old)).changes
-
-
-@pytest.mark.parametrize(
-    ("inputs", "property_", "sentence"),
-    [
-        ({}, "chart", "needs a chart"),
-        ({"chart": "nowhere"}, "chart", "names no repository"),
-        ({"chart": "shop", "repositoryOpts": {"repo": "https://x"}}, "version", "needs a version"),
-        ({"chart": "oci://x/shop"}, "version", "needs a version"),
-    ],
-)
-def test_charts_that_are_refused(inputs: dict[str, Any], property_: str, sentence: str) -> None:
-    refused = why_chart_is_refused(inputs)
-    assert refused is not None
-    assert refused[0] == property_
-    assert sentence in refused[1]
-
-
-def test_local_charts_are_folders_or_archives_of_the_pinned_version(chart: Path, tmp_path: Path) -> None:
-    with tarfile.open(tmp_path / "shop.tgz", "w:gz") as tar:
-        tar.add(chart, "shop")
-    assert local_version(str(tmp_path / "shop.tgz")) == local_version(str(chart)) == "1.2.3"
-    assert why_chart_is_refused({"chart": str(chart), "version": "v1.2.3"}) is None
-    assert why_chart_is_refused({"chart": UNKNOWN}) is None
-    refused = why_chart_is_refused({"chart": str(chart), "version": "1.2.4"})
-    assert refused == ("version", f"the chart in {chart} has version 1.2.3, not 1.2.4")
-    (chart / "Chart.yaml").unlink()
-    assert why_chart_is_refused({"chart": str(chart)}) is not None
 
 
 def test_check_fills_in_and_refuses_rendering(releases: Releases, chart: Path, tmp_path: Path) -> None:

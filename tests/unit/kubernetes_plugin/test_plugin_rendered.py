@@ -13,12 +13,7 @@ from sophia_infra.kubernetes_plugin.requests import Request
 from sophia_infra.kubernetes_plugin.session import Session
 from sophia_infra.kubernetes_plugin.settings import Settings
 from sophia_infra.kubernetes_plugin.values import Properties
-from tests.unit.kubernetes_plugin.test_plugin_objects import Listener
-
-
-@pytest.fixture
-def listener() -> Listener:
-    return Listener()
+from tests.unit.kubernetes_plugin.scenes import Listener
 
 
 @pytest.fixture

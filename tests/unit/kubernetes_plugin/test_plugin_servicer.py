@@ -16,7 +16,7 @@ from tests.unit.kubernetes_plugin.api_server import ApiServer, refusal
 from tests.unit.kubernetes_plugin.certificates import Authority, kubeconfig_text
 from tests.unit.kubernetes_plugin.conftest import TOKEN
 from tests.unit.kubernetes_plugin.driver import Driver, failed_init, struct, urn
-from tests.unit.kubernetes_plugin.test_plugin_objects import GONE, PATH, RESOURCES, config_map, live
+from tests.unit.kubernetes_plugin.scenes import GONE, PATH, RESOURCES, config_map, live
 
 CONFIG_MAP = "core/v1:ConfigMap"
 Scene = Callable[[Driver], Awaitable[Any]]

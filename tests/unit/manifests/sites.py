@@ -99,11 +99,17 @@ def all_sites() -> Iterator[Site]:
         yield from sites(stack)
 
 
-def site_of(kube: Mapping[str, Any]) -> Site:
-    """The one cluster of a section written by a test, over the five machines of `FLEET`."""
+def site_of(kube: Mapping[str, Any], machines: Mapping[str, Mapping[str, Any]] | None = None) -> Site:
+    """The one cluster of a section written by a test, over the five machines of `FLEET`.
+
+    Args:
+        machines: further keys of machines.
+    """
     config = KubernetesConfig.model_validate({"topology": "overlay", **kube})
     fleet = {
-        name: InstanceConfig.model_validate({"type": kind, "region": region, "purpose": "test"})
+        name: InstanceConfig.model_validate(
+            {"type": kind, "region": region, "purpose": "test", **(machines or {}).get(name, {})}
+        )
         for name, (kind, region) in FLEET.items()
     }
     placement = place_on(fleet, config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 
 from sophia_infra.manifests import ChartRelease
-from tests.unit.manifests.sites import Site, row, site_of, sites
+from tests.unit.manifests.sites import FLEET, Site, row, site_of, sites
 
 ARM64 = {"key": "kubernetes.io/arch", "operator": "Equal", "value": "arm64", "effect": "NoSchedule"}
 SECRETS = {"organization": "o", "project": "p", "environment": "e"}
@@ -16,8 +16,8 @@ def release(site: Site, chart: str) -> ChartRelease:
     return found
 
 
-def labels_of(site: Site, node: str) -> dict[str, str]:
-    (patch,) = (item for item in site.manifests if item.is_patch and item.metadata["name"] == node)
+def labels_of(site: Site, machine: str) -> dict[str, str]:
+    (patch,) = (item for item in site.manifests if item.name == f"{machine}-labels")
     return dict(patch.metadata["labels"])
 
 
@@ -52,7 +52,7 @@ def test_time_slicing_is_a_named_configuration_that_its_nodes_ask_for() -> None:
     assert "sharing" not in yaml.safe_load(config["data"][config["default"]])
     for node in site.cluster.nodes:
         if node.gpu_model != "A6000":
-            assert "nvidia.com/device-plugin.config" not in labels_of(site, node.name)
+            assert "nvidia.com/device-plugin.config" not in labels_of(site, node.machine)
 
 
 def test_mig_is_a_node_label_and_starts_its_manager() -> None:
@@ -83,9 +83,19 @@ def test_nodes_that_joined_elsewhere_get_the_labels_of_joining() -> None:
     assert labels["workload.sophia.internal/inference"] == "true"
 
 
-def test_a_node_without_labels_is_not_patched() -> None:
+def test_a_node_without_labels_has_a_patch_too_so_that_labels_go_by_a_change_of_it() -> None:
     site = site_of({"workloads": {"web": row()}})
-    assert not [item for item in site.manifests if item.is_patch]
+    assert [item.name for item in site.manifests if item.is_patch] == [f"{name}-labels" for name in FLEET]
+    assert labels_of(site, "core") == {}
+
+
+def test_a_patch_follows_its_machine_to_the_node_of_the_next_generation() -> None:
+    """The resource keeps its name, so that the engine sees one patch that moves."""
+    fleet = {name: {"generation": 2} if name == "core" else {} for name in FLEET}
+    site = site_of({"node_roles": {"core": ["inference"]}, "workloads": {"web": row()}}, fleet)
+    names = {item.name: item.metadata["name"] for item in site.manifests if item.is_patch}
+    assert names == {f"{name}-labels": "core-2" if name == "core" else name for name in FLEET}
+    assert labels_of(site, "core") == {"workload.sophia.internal/inference": "true"}
 
 
 def test_without_the_operator_nothing_of_phase_1_is_left_but_roles() -> None:
@@ -96,7 +106,10 @@ def test_without_the_operator_nothing_of_phase_1_is_left_but_roles() -> None:
         "workloads": {"web": row()},
     }
     site = site_of(section)
-    assert [item.name for item in site.objects.up_to(1)] == ["core-labels"]
+    assert [item.name for item in site.objects.up_to(1)] == [f"{name}-labels" for name in FLEET]
+    assert {name: labels for name in FLEET if (labels := labels_of(site, name))} == {
+        "core": {"workload.sophia.internal/inference": "true"}
+    }
 
 
 def test_namespaces_are_restricted_but_the_operators() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sophia_infra.lambda_cloud import LaunchRequest, redact
+from sophia_infra.provider.errors import NodeReplacementRefused
 from sophia_infra.provider.instance import InstanceKind
 from sophia_infra.provider.instance_spec import InstanceSpec
 from sophia_infra.provider.outcome import UNKNOWN, Created
@@ -149,3 +150,57 @@ def test_a_refused_launch_does_not_repeat_it(stage: Stage) -> None:
     with pytest.raises(Exception, match=r"\S") as caught:
         stage.kind().create(props(boot_data=JOIN))
     assert SECRET not in str(caught.value) + repr(caught.value)
+
+
+TYPE = {"instance_type": "gpu_1x_a6000"}
+
+
+@pytest.mark.parametrize("boot_data", [JOIN, OTHER, UNKNOWN, None])
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (TYPE, "instance_type"),
+        ({"region": "us-west-1"}, "region"),
+        ({"hostname": "core", "user_data": "#!/bin/sh\n"}, "user_data, hostname"),
+    ],
+)
+def test_a_node_is_replaced_only_with_a_new_generation(
+    stage: Stage, made: Created, change: dict[str, Any], named: str, boot_data: Any
+) -> None:
+    """Under its old name the new machine would be kept out of its cluster, in either order."""
+    news = props(boot_data=boot_data, **change)
+    kind = stage.kind()
+    with stage.counting() as operations, pytest.raises(NodeReplacementRefused) as caught:
+        kind.diff(made.id, made.outputs, news)
+    assert operations == []
+    assert str(caught.value) == (
+        f"core: {named} changed, which needs a new machine, and this one is a node: its cluster keeps every "
+        "other machine of its name out. Nothing was changed. Next: raise its `generation` together with the "
+        "change."
+    )
+    assert SECRET not in str(caught.value)
+    raised = kind.diff(made.id, made.outputs, {**news, "generation": 2})
+    assert raised.replaces == (*named.split(", "), "generation")
+
+
+def test_a_machine_that_is_to_become_a_node_is_replaced_only_with_a_new_generation(stage: Stage) -> None:
+    made = stage.kind().create(props())
+    with pytest.raises(NodeReplacementRefused):
+        stage.kind().diff(made.id, made.outputs, props(boot_data=JOIN, **TYPE))
+
+
+def test_a_machine_without_a_cluster_is_replaced_as_ever(stage: Stage) -> None:
+    made = stage.kind().create(props())
+    assert stage.kind().diff(made.id, made.outputs, props(**TYPE)).replaces == ("instance_type",)
+
+
+def test_one_that_was_adopted_is_no_node_and_may_be_replaced_as_its_error_says(stage: Stage) -> None:
+    stage.launch_outside("core")
+    made = stage.kind().create(props(adopt={"name": "core"}))
+    diff = stage.kind().diff(made.id, made.outputs, props(boot_data=JOIN, **TYPE))
+    assert diff.replaces == ("instance_type",)
+
+
+def test_a_raised_generation_alone_replaces_a_node(stage: Stage, made: Created) -> None:
+    diff = stage.kind().diff(made.id, made.outputs, props(boot_data=OTHER, generation=2))
+    assert diff.replaces == ("generation",)

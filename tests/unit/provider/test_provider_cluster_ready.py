@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from sophia_infra.joining import make_credentials
 from sophia_infra.provider.cluster_ready import HOPELESS_AFTER_S, ClusterReadyKind
 from sophia_infra.provider.errors import ClusterNotReady, Stopped
-from sophia_infra.provider.kubernetes_api import Answer, ApiAccess, ask_api
+from sophia_infra.provider.kubernetes_api import Answer, ApiAccess, ask_api, send_api
 from tests.unit.provider.stage import STACK, Stage
 
 URL = "https://192.0.2.1:6443"
@@ -82,7 +82,7 @@ def test_then_it_waits_for_the_nodes_and_names_who_is_missing(stage: Stage) -> N
         return OK if path == "/readyz" else lists(access, path)
 
     created = ClusterReadyKind(stage.session(), ask).create(news(nodes=["b", "a"]))
-    assert asked == ["/readyz", "/api/v1/nodes"] * 3
+    assert asked == [*["/readyz", "/api/v1/nodes"] * 3, "/api/v1/nodes"]
     assert created.outputs["nodes_ready"] == ["a", "b"]
     assert stage.said == ["sophia-us-east-3: 1 of 2 nodes ready; waiting for b (0.0 min)"], "said once"
 
@@ -171,6 +171,16 @@ class _Api(BaseHTTPRequestHandler):
         self.send_response(status)
         self.end_headers()
         self.wfile.write(json.dumps({"path": self.path, "user": str(peer)}).encode())
+
+    def _change(self) -> None:
+        """Says what it got, with the status that the path asks for."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        self.send_response(int(self.path.strip("/")))
+        self.end_headers()
+        got = f"{self.command} {self.headers.get('Content-Type')} {body}"
+        self.wfile.write(json.dumps({"message": got}).encode())
+
+    do_POST = do_PATCH = do_DELETE = _change
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -268,6 +278,22 @@ def test_other_answers_are_told_apart(api: str) -> None:
     assert ask_api(access(unused), "/readyz") == Answer("silent", "Connection refused")
     assert ask_api(access(api, ca_certificate="nonsense"), "/readyz").kind == "refused"
     assert ask_api(access(api, client_key="nonsense"), "/readyz").kind == "refused"
+
+
+def test_changes_are_sent_as_the_server_takes_them(api: str) -> None:
+    patched = send_api(access(api), "PATCH", "/200", {"spec": {}})
+    assert patched.document() == {"message": 'PATCH application/merge-patch+json {"spec": {}}'}
+    refused = send_api(access(api), "POST", "/429", {"a": 1})
+    assert refused == Answer("later", 'HTTP 429: POST application/json {"a": 1}')
+    gone = send_api(access(api), "DELETE", "/404")
+    assert gone == Answer("absent", "HTTP 404: DELETE None ")
+    assert send_api(access(api), "DELETE", "/500").kind == "busy"
+
+
+def test_only_a_list_is_a_list() -> None:
+    assert Answer("ok", body='{"items": []}').items() == []
+    assert [Answer("ok", body=body).items() for body in ("", "[]", "{}", '{"items": null}')] == [None] * 4
+    assert Answer("busy", body='{"items": []}').items() is None
 
 
 def test_nothing_secret_is_shown_or_left_in_a_file(
