@@ -22,10 +22,7 @@ word; values that are secret inputs of the resource are cut out by the servicer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from sophia_infra.kubernetes_plugin.values import Properties
+from typing import Any, Literal
 
 Fault = Literal["user", "environment", "cluster"]
 
@@ -148,7 +145,8 @@ class NotReady(PluginError):
     fault: Fault = "cluster"
     retry = True
 
-    def __init__(self, reasons: Sequence[str], *, id_: str, outputs: Properties) -> None:
+    def __init__(self, reasons: Sequence[str], *, id_: str, outputs: Any) -> None:
+        # `outputs` are `values.Properties`; naming the type would bring Pulumi's SDK to who only reads errors.
         super().__init__("; ".join(reasons))
         self.reasons = tuple(reasons)
         self.id = id_
