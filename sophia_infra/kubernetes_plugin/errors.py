@@ -146,7 +146,7 @@ class NotReady(PluginError):
     retry = True
 
     def __init__(self, reasons: Sequence[str], *, id_: str, outputs: Any) -> None:
-        # `outputs` are `values.Properties`; naming the type would bring Pulumi's SDK to who only reads errors.
+        # Naming the type of `outputs`, values.Properties, would bring Pulumi's SDK to readers of errors.
         super().__init__("; ".join(reasons))
         self.reasons = tuple(reasons)
         self.id = id_
