@@ -7,7 +7,8 @@ import json
 import os
 import ssl
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPSConnection, RemoteDisconnected
 from pathlib import Path
@@ -25,6 +26,8 @@ MERGE = "application/merge-patch+json"
 FIELD_MANAGER = "sophia-infra-control-plane"
 
 REQUEST_TIMEOUT_S = 20.0
+IDLE_LIMIT_S = 30.0
+"""A connection that was idle for longer is opened anew: the server closes it after 90 s."""
 
 
 class ApiClient:
@@ -33,7 +36,13 @@ class ApiClient:
     http.client, not requests: `sophia status` looks at the plane, and must not pay for more imports.
     """
 
-    def __init__(self, kubeconfig: Path, *, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        kubeconfig: Path,
+        *,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         document = json.loads(kubeconfig.read_text(encoding="utf-8"))
         cluster, user = document["clusters"][0]["cluster"], document["users"][0]["user"]
         self.server: str = cluster["server"]
@@ -41,6 +50,8 @@ class ApiClient:
         self._timeout_s = timeout_s
         self._tls = _tls_context(cluster, user)
         self._connection: HTTPSConnection | None = None
+        self._clock = clock
+        self._used_at_s = clock()
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
@@ -84,12 +95,14 @@ class ApiClient:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Accept": JSON, **({"Content-Type": content_type} if data else {})}
         target = f"{path}?{urlencode(query)}" if query else path
+        if self._clock() - self._used_at_s > IDLE_LIMIT_S:
+            self.close()
         is_reused = self._connection is not None
         try:
             return self._ask(method, target, data, headers)
-        except RemoteDisconnected as error:
+        except (RemoteDisconnected, ssl.SSLEOFError) as error:
             self.close()
-            # The server closes connections that were idle for long; these two may be sent again.
+            # The server may close a connection just now; these two may be sent again.
             if is_reused and method in ("GET", "DELETE"):
                 return self._send(method, path, body, content_type, query)
             raise self._unreachable(error) from error
@@ -104,7 +117,9 @@ class ApiClient:
             )
         self._connection.request(method, target, body=data, headers=headers)
         response = self._connection.getresponse()
-        return response.status, response.read().decode("utf-8", "replace")
+        text = response.read().decode("utf-8", "replace")
+        self._used_at_s = self._clock()
+        return response.status, text
 
     def _unreachable(self, error: Exception) -> Unreachable:
         return Unreachable(f"{self.server} does not answer: {error}")

@@ -65,6 +65,19 @@ def test_a_read_on_an_idle_connection_is_asked_again(
     assert server.sent == 3
 
 
+def test_a_connection_that_was_idle_for_long_is_opened_anew_before_anything_is_sent(
+    client: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server([Answer(), RemoteDisconnected("")], [Answer()])
+    monkeypatch.setattr(api_client, "HTTPSConnection", server)
+    now_s = 0.0
+    monkeypatch.setattr(client, "_clock", lambda: now_s)
+    client.request("GET", "/version")
+    now_s = 31.0
+    assert client.request("POST", "/version") == {"kind": "Status"}
+    assert server.sent == 2
+
+
 @pytest.mark.parametrize(
     ("method", "connections"),
     [
