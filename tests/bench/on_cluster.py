@@ -92,6 +92,7 @@ def _restart(stack: WholeStack) -> None:
     stop_control_plane(home, CLUSTER, wipe=False)
     nodes = node_specs(place(stack.config).clusters[CLUSTER].nodes)
     ensure_control_plane(home, stack.plane.tools, nodes, CLUSTER)
+    stack.plane.client.close()  # its connection ended with the server before
 
 
 def _timed(stack: WholeStack, *arguments: str) -> tuple[float, dict[str, Any]]:
