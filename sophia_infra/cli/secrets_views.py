@@ -22,14 +22,8 @@ def show_check(
     as_json: bool,
 ) -> None:
     if as_json:
-        document = {
-            "stack": context.stack,
-            "environment": opened.identity,
-            "revision": opened.revision,
-            "cluster_checked": cluster_checked,
-            "findings": [finding.as_json() for finding in findings],
-        }
-        print(json.dumps(document, indent=2))
+        rows = [finding.as_json() for finding in findings]
+        _print_document(context, opened, cluster_checked=cluster_checked, findings=rows)
         return
     for finding in findings:
         print(f"{finding.kind}: {finding.subject} {finding.message}. Next: {finding.next_step}.")
@@ -49,14 +43,8 @@ def show_restarts(
     as_json: bool,
 ) -> None:
     if as_json:
-        document = {
-            "stack": context.stack,
-            "environment": opened.identity,
-            "revision": opened.revision,
-            "dry_run": dry_run,
-            "consumers": [one.as_json() for one in restarts],
-        }
-        print(json.dumps(document, indent=2))
+        rows = [one.as_json() for one in restarts]
+        _print_document(context, opened, dry_run=dry_run, consumers=rows)
         return
     words = {
         "restarts": "would restart" if dry_run else "restarts",
@@ -69,3 +57,9 @@ def show_restarts(
         print(f"{one.consumer.namespace}/{one.consumer.name} {words[one.outcome]}")
     if not restarts:
         print(f"No workload of stack {context.stack} uses secrets.")
+
+
+def _print_document(context: SecretsContext, opened: OpenedEnvironment, **further: object) -> None:
+    """One JSON document: whose secrets, of which revision, and what was found."""
+    document = {"stack": context.stack, "environment": opened.identity, "revision": opened.revision}
+    print(json.dumps({**document, **further}, indent=2))
