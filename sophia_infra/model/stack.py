@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from sophia_infra.model.budget import Budget, BudgetUse
 from sophia_infra.model.catalogue import CATALOGUE
 from sophia_infra.model.forms import ClosedModel, ConflictsFound, choice_form, number_form
+from sophia_infra.model.gateway import GatewayConfig
 from sophia_infra.model.inference import InferenceConfig
 from sophia_infra.model.instance import InstanceConfig
 from sophia_infra.model.kubernetes.config import KubernetesConfig
@@ -76,6 +77,9 @@ class StackConfig(ClosedModel):
     )
     inference: dict[DnsName, InferenceConfig] = Field(
         default_factory=dict, description="Name -> OpenAI-compatible endpoint in use. Default none."
+    )
+    gateway: GatewayConfig | None = Field(
+        default=None, description="One door to all models, with budgets. Default none."
     )
     kubernetes: KubernetesConfig | None = Field(
         default=None,
