@@ -59,7 +59,7 @@ def explain(failure: Failure) -> OperationError:
     text = failure.text or _tail(failure.log_file)
     lowered = text.lower()
     verb, stack, log_file = failure.verb, failure.stack, failure.log_file
-    if "is currently locked by" in lowered:
+    if "is currently locked by" in lowered or ("eof" in lowered and _run_died(failure)):
         return _locked(failure)
     if failure.exit_code == EXIT_STACK_NOT_FOUND:
         return StackMissing(
@@ -179,6 +179,12 @@ def _cancelled(failure: Failure) -> UpdateCancelled:
     )
 
 
+def _run_died(failure: Failure) -> bool:
+    """Whether a dead run holds the stack: half written attributes of its make the engine say EOF (locks.py)."""
+    holders = locks_of(failure.project_file, failure.stack, failure.environment)
+    return bool(holders) and all(holder.alive is False for holder in holders)
+
+
 def _locked(failure: Failure) -> StackLocked:
     return stack_locked(
         failure.verb,
@@ -193,7 +199,7 @@ def stack_locked(
 ) -> StackLocked:
     """Build the error that says who holds `stack` and whether to wait or to unlock."""
     if holders and all(holder.alive is False for holder in holders):
-        next_step = "That run died: take its lock away with `sophia up --unlock`."
+        next_step = "That run died: `sophia up` takes its lock away and goes on."
     elif any(holder.alive for holder in holders):
         next_step = "Wait until it ends, or stop it with Ctrl-C where it runs."
     else:

@@ -3,6 +3,11 @@
 The engine writes one small JSON file per run and refuses to start while another is there. A run that is
 killed leaves its file, and the engine never takes it away by itself (`pulumi cancel` does, for all locks of
 the stack). Source: pkg/v3 v3.259.0 `backend/diy/lock.go`.
+
+Beside each file the backend keeps `<file>.attrs`, which it cuts to nothing before it writes it anew; the file
+itself is replaced in one step. A run that is killed in between leaves attributes that nobody can read, and
+then the engine reads nothing of the stack any more ("failed to load checkpoint: EOF"), though the state is
+whole. Source: gocloud.dev v0.46 `blob/fileblob/attrs.go`; without attributes it takes its defaults.
 """
 
 from __future__ import annotations
@@ -41,6 +46,30 @@ def find_locks(backend: Path, project: str, stack: str) -> tuple[LockHolder, ...
     folder = backend / ".pulumi" / "locks" / _ORGANIZATION / project / stack
     holders = [holder for file in folder.glob("*.json") if (holder := _read_lock(file))]
     return tuple(sorted(holders, key=lambda holder: holder.since))
+
+
+def remove_torn_attributes(backend: Path, project: str, stack: str) -> tuple[Path, ...]:
+    """Take away attributes of the stack's files that are no JSON, and return them.
+
+    Only to be called while a dead run's lock keeps others out: a live one may be writing them.
+    """
+    root = backend / ".pulumi"
+    own = [root / part / project / stack for part in ("history", "backups")]
+    own.append(root / "locks" / _ORGANIZATION / project / stack)
+    files = [file for folder in own for file in folder.rglob("*.attrs")]
+    files += (root / "stacks" / project).glob(f"{stack}.json*.attrs")
+    torn = tuple(sorted(file for file in files if not _is_json(file)))
+    for file in torn:
+        file.unlink(missing_ok=True)
+    return torn
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return True
 
 
 def _read_lock(file: Path) -> LockHolder | None:

@@ -13,7 +13,7 @@ from sophia_infra.engine.errors import StackMissing
 from sophia_infra.engine.failures import Failure, explain, locks_of, read_project_name, stack_locked
 from sophia_infra.engine.home import Home, engine_environment, file_backend
 from sophia_infra.engine.locate import Engine
-from sophia_infra.engine.locks import LockHolder
+from sophia_infra.engine.locks import LockHolder, remove_torn_attributes
 from sophia_infra.engine.stack_file import PreparedStack, prepare_stack
 
 COMMAND_TIMEOUT_S = 60.0
@@ -113,7 +113,8 @@ def unlock_if_dead(
     """Take away the locks of dead runs of this host and return them; do nothing when there is no lock.
 
     `pulumi cancel` removes all locks of a stack, so one live (or unknown) holder stops it. No run can start
-    between the look and the removal: the dead lock keeps it out.
+    between the look and the removal: the dead lock keeps it out. Attributes that the dead run left half written
+    go first, since the engine could not read the stack with them.
 
     Raises:
         StackLocked: a holder lives, or is on another host.
@@ -124,6 +125,11 @@ def unlock_if_dead(
     if not all(holder.alive is False for holder in holders):
         raise stack_locked("unlock", stack, holders)
     environment = _environment(engine, stack, home, environ)
+    backend = file_backend(environment)
+    if backend is not None:
+        remove_torn_attributes(
+            backend, read_project_name(home.checkout / "Pulumi.yaml"), stack.rsplit("/", 1)[-1]
+        )
     answer = _pulumi(engine, ["cancel", "--yes", "--stack", stack], environment, home.checkout)
     if answer.returncode != 0:
         raise _explained(answer, "cancel", stack, home, environment)

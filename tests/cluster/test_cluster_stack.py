@@ -121,6 +121,7 @@ def test_a_gpu_without_a_type_and_a_privileged_pod_are_refused(stack: WholeStack
 
 
 def test_a_drain_keeps_the_budgets_and_moves_every_pod(stack: WholeStack) -> None:
+    _wait_until_placed(stack)
     node = _drainable(stack)
     try:
         words = ("--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=60s")
@@ -130,7 +131,7 @@ def test_a_drain_keeps_the_budgets_and_moves_every_pod(stack: WholeStack) -> Non
         stack.plane.wait_for(lambda: _budgets_hold(stack))
     finally:
         stack.plane.kubectl("uncordon", node)
-    stack.plane.wait_for(lambda: all(pod["spec"].get("nodeName") for pod in stack.pods()))
+    _wait_until_placed(stack)
 
 
 def test_an_eviction_that_would_break_a_budget_is_refused(stack: WholeStack) -> None:
@@ -216,6 +217,10 @@ def _used_gpus(stack: WholeStack) -> str:
 
 def _on(stack: WholeStack, node: str) -> list[dict[str, Any]]:
     return [pod for pod in stack.pods() if pod["spec"].get("nodeName") == node]
+
+
+def _wait_until_placed(stack: WholeStack) -> None:
+    stack.plane.wait_for(lambda: all(pod["spec"].get("nodeName") for pod in stack.pods()))
 
 
 def _drainable(stack: WholeStack) -> str:

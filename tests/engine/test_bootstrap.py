@@ -306,12 +306,28 @@ def test_a_killed_engine_takes_its_program_and_provider_with_it(project: Project
     assert "the engine was killed by signal 9" in process.communicate()[1]
     if project.engine.origin != "path":  # the official plugin lives on when its engine is killed
         wait_for(lambda: not is_running(provider), timeout_s=5)
-    with pytest.raises(StackLocked, match="sophia up --unlock"):
+    with pytest.raises(StackLocked, match="`sophia up` takes its lock away"):
         project.run("up")
     (holder,) = unlock_if_dead(project.engine, "local", project.home)
     assert holder.alive is False
     assert project.run("up").changes == {"create": 2, "same": 1}
     assert "created thing0" in project.verbs()
+
+
+def test_a_run_killed_while_it_wrote_attributes_leaves_a_stack_that_can_be_unlocked(project: Project) -> None:
+    process = project.start_slow_up()
+    os.kill(project.holder().pid, signal.SIGKILL)
+    process.communicate()
+    torn = sorted((project.home.root / "state").rglob("small/local.json*.attrs"))
+    assert torn
+    for file in torn:
+        file.write_text("")  # what a kill between its truncation and its writing leaves
+    with pytest.raises(StackLocked, match="That run died"):
+        project.run("up")
+    (holder,) = unlock_if_dead(project.engine, "local", project.home)
+    assert holder.alive is False
+    assert not any(file.exists() for file in torn)
+    assert project.run("up").changes == {"create": 2, "same": 1}
 
 
 def test_the_first_interrupt_lets_what_runs_end_and_be_recorded(project: Project) -> None:

@@ -95,6 +95,6 @@ def test_a_run_against_a_live_lock_says_who_holds_it_and_to_wait(home: Home, pul
 def test_a_run_against_a_dead_lock_says_how_to_unlock(home: Home, pulumi: FakePulumi, dead_pid: int) -> None:
     engine = pulumi.does(f"sys.exit({LOCK_TEXT!r})")
     write_lock(home, dead_pid, at=LATER)
-    with pytest.raises(StackLocked, match="sophia up --unlock") as refused:
+    with pytest.raises(StackLocked, match="`sophia up` takes its lock away") as refused:
         run_operation(engine, "up", prepare_stack("local", home), home)
     assert not refused.value.retry
