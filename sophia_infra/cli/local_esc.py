@@ -7,19 +7,18 @@ that nothing of a real account is ever needed or stored here.
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 
+from sophia_infra.cli.background import (
+    START_TIMEOUT_S,
+    ask_json,
+    read_endpoint,
+    start_background,
+    stop_background,
+)
 from sophia_infra.engine.home import Home, make_private_folder
 from sophia_infra.esc import (
     URL_VARIABLE,
@@ -36,7 +35,6 @@ from sophia_infra.esc.property_path import parse_path
 from sophia_infra.esc.secret_editing import with_secret
 
 __all__ = [
-    "EscEmulatorUnavailable",
     "EscEndpoint",
     "ensure_esc_emulator",
     "find_esc_emulator",
@@ -44,18 +42,9 @@ __all__ = [
     "stop_esc_emulator",
 ]
 
-_START_TIMEOUT_S = 15.0
-_STOP_TIMEOUT_S = 10.0
-_POLL_S = 0.02
+_WHAT = "The ESC emulator"
 _STAND_IN = Generator("password", 40)
 """For secrets that only others mint: nothing local talks to those others."""
-
-_started: dict[int, subprocess.Popen[bytes]] = {}
-"""Children of this process: whoever starts one and stops it also has to collect it."""
-
-
-class EscEmulatorUnavailable(Exception):
-    """The ESC emulator could not be started or stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +64,12 @@ def ensure_esc_emulator(home: Home, settings: SecretsSettings) -> EscEndpoint:
     """The running ESC emulator, started if need be, with the environment of `settings` seeded.
 
     Raises:
-        EscEmulatorUnavailable: it did not start in 15 s; the message holds the end of its log.
+        BackgroundUnavailable: it did not start in 15 s; the message holds the end of its log.
         DefinitionRefused, EscError: the checked-in definition cannot be used.
     """
     folder = _folder(home)
     make_private_folder(folder)
-    with FileLock(folder / "starting.lock", timeout=2 * _START_TIMEOUT_S):
+    with FileLock(folder / "starting.lock", timeout=2 * START_TIMEOUT_S):
         endpoint = find_esc_emulator(home) or _start(home)
         seed(endpoint, settings, load_catalogue(home.checkout))
     return endpoint
@@ -88,8 +77,8 @@ def ensure_esc_emulator(home: Home, settings: SecretsSettings) -> EscEndpoint:
 
 def find_esc_emulator(home: Home) -> EscEndpoint | None:
     """The running ESC emulator of this project folder, None when there is none."""
+    fields = read_endpoint(_folder(home) / "endpoint.json")
     try:
-        fields = json.loads((_folder(home) / "endpoint.json").read_text(encoding="utf-8"))
         token = SecretText((_folder(home) / "token").read_text(encoding="utf-8").strip())
         endpoint = EscEndpoint(str(fields["url"]), token, int(fields["pid"]))
     except (OSError, ValueError, KeyError, TypeError):
@@ -102,17 +91,8 @@ def stop_esc_emulator(home: Home) -> bool:
     endpoint = find_esc_emulator(home)
     if endpoint is None:
         return False
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(endpoint.pid, signal.SIGTERM)
-    own = _started.pop(endpoint.pid, None)
-    deadline = time.monotonic() + _STOP_TIMEOUT_S
-    while time.monotonic() < deadline:
-        if (own is None or own.poll() is not None) and not _is_ready(endpoint.url):
-            return True
-        time.sleep(_POLL_S)
-    raise EscEmulatorUnavailable(
-        f"The ESC emulator (process {endpoint.pid}) did not stop within {_STOP_TIMEOUT_S:.0f} s."
-    )
+    stop_background(_WHAT, endpoint.pid, lambda: _is_ready(endpoint.url))
+    return True
 
 
 def seed(endpoint: EscEndpoint, settings: SecretsSettings, catalogue: SecretCatalogue) -> None:
@@ -139,27 +119,15 @@ def seed(endpoint: EscEndpoint, settings: SecretsSettings, catalogue: SecretCata
 def _start(home: Home) -> EscEndpoint:
     folder = _folder(home)
     (folder / "endpoint.json").unlink(missing_ok=True)
-    log = home.logs / "esc.log"
-    command = [sys.executable, "-m", "sophia_infra.esc.emulator", "--host", "127.0.0.1", "--port", "0"]
-    command += ["--state-file", str(folder / "state.json"), "--token-file", str(folder / "token")]
-    command += ["--endpoint-file", str(folder / "endpoint.json")]
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True
-        )
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    while time.monotonic() < deadline and process.poll() is None:
-        endpoint = find_esc_emulator(home)
-        if endpoint is not None:
-            _started[process.pid] = process
-            return endpoint
-        time.sleep(_POLL_S)
-    if process.poll() is None:
-        process.terminate()
-        process.wait(_STOP_TIMEOUT_S)
-    last_lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
-    raise EscEmulatorUnavailable(
-        "The ESC emulator did not start. " + " ".join(last_lines or ["It said nothing."])
+    arguments = ["--host", "127.0.0.1", "--port", "0"]
+    arguments += ["--state-file", str(folder / "state.json"), "--token-file", str(folder / "token")]
+    arguments += ["--endpoint-file", str(folder / "endpoint.json")]
+    return start_background(
+        _WHAT,
+        "sophia_infra.esc.emulator",
+        arguments,
+        log=home.logs / "esc.log",
+        find=lambda: find_esc_emulator(home),
     )
 
 
@@ -168,9 +136,4 @@ def _folder(home: Home) -> Path:
 
 
 def _is_ready(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/_emulator/health", timeout=2) as answer:  # noqa: S310 (our own file names it)
-            document = json.load(answer)
-    except (OSError, ValueError, urllib.error.URLError):
-        return False
-    return isinstance(document, dict) and document.get("emulator") == "esc"
+    return ask_json(f"{url}/_emulator/health").get("emulator") == "esc"

@@ -180,7 +180,7 @@ def _cancelled(failure: Failure) -> UpdateCancelled:
 
 
 def _run_died(failure: Failure) -> bool:
-    """Whether a dead run holds the stack: half written attributes of its make the engine say EOF (locks.py)."""
+    """Whether a dead run holds the stack: its half written attributes make the engine say EOF (locks.py)."""
     holders = locks_of(failure.project_file, failure.stack, failure.environment)
     return bool(holders) and all(holder.alive is False for holder in holders)
 

@@ -113,8 +113,8 @@ def unlock_if_dead(
     """Take away the locks of dead runs of this host and return them; do nothing when there is no lock.
 
     `pulumi cancel` removes all locks of a stack, so one live (or unknown) holder stops it. No run can start
-    between the look and the removal: the dead lock keeps it out. Attributes that the dead run left half written
-    go first, since the engine could not read the stack with them.
+    between the look and the removal: the dead lock keeps it out. Attributes that the dead run left half
+    written go first, since the engine could not read the stack with them.
 
     Raises:
         StackLocked: a holder lives, or is on another host.
