@@ -1,4 +1,4 @@
-"""Processes that the local stack keeps in the background: started once, found by a file, ended by their id."""
+"""Processes that the local stack keeps in the background: started once, found by a file, ended by id."""
 
 from __future__ import annotations
 
