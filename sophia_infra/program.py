@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.runtime.config import get_config_env
 
 from sophia_infra.components.fleet import Fleet
 from sophia_infra.model.errors import ConfigError
+from sophia_infra.model.gateway import KEY_VARIABLE, URL_VARIABLE
 from sophia_infra.model.money import HOURS_PER_MONTH
 from sophia_infra.model.stack_config import StackConfig, parse_stack_config
 from sophia_infra.provider.resources import InferenceEndpoint
@@ -70,6 +72,9 @@ def build(config: StackConfig, source: str) -> Fleet:
                 },
             },
         )
+    gateway = _gateway(config)
+    if gateway is not None:
+        pulumi.export("inference", gateway)
     pulumi.export("phase", config.phase)
     pulumi.export("machines", fleet.machines)
     pulumi.export("architectures", fleet.architectures)
@@ -78,6 +83,24 @@ def build(config: StackConfig, source: str) -> Fleet:
     if kubernetes is not None:
         _export_kubernetes(kubernetes, fleet)
     return fleet
+
+
+def _gateway(config: StackConfig) -> dict[str, Any] | None:
+    """The gateway as an endpoint of the stack, where its address is known: its models, prices and limits."""
+    if config.gateway is None:
+        return None
+    url = config.gateway.url
+    if config.endpoint == "emulator":
+        url = url or os.environ.get(URL_VARIABLE)
+    if url is None:
+        return None
+    endpoint = InferenceEndpoint("gateway", {"base_url": url, "api_key_env": KEY_VARIABLE, "prices": {}})
+    return {
+        "url": endpoint.base_url,
+        "models": endpoint.models,
+        "limits": endpoint.limits,
+        "usd_per_million_tokens": endpoint.listed_prices,
+    }
 
 
 def _is_for_the_user(error: Exception) -> bool:

@@ -15,7 +15,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-__all__ = ["BackgroundUnavailable", "ask_json", "read_endpoint", "start_background", "stop_background"]
+__all__ = [
+    "BackgroundUnavailable",
+    "answers",
+    "ask_json",
+    "read_endpoint",
+    "start_background",
+    "stop_background",
+]
 
 START_TIMEOUT_S = 15.0
 _STOP_TIMEOUT_S = 10.0
@@ -100,6 +107,15 @@ def read_endpoint(file: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return fields if isinstance(fields, dict) else {}
+
+
+def answers(url: str) -> bool:
+    """Whether `url` answers 200 within 2 s."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 (our own file names it)
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
 
 
 def ask_json(url: str) -> dict[str, Any]:

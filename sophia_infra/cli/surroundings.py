@@ -65,14 +65,27 @@ def make_ready(
         _check_existing(context, context.config.kubernetes, progress)
     progress.say("finding the engine")
     engine = find_engine(context.home, progress=progress.on_build)
-    environment: dict[str, str] = {}
+    environment = _inference(context, progress)
     notes: list[str] = list(engine.notes)
     if mode != "none":
-        environment, more = _kubernetes(context, engine, mode, phase, progress)
+        variables, more = _kubernetes(context, engine, mode, phase, progress)
+        environment |= variables
         notes += more
     progress.say("the engine is starting")
     prepared = ensure_stack(engine, context.prepared, context.home)
     return Surroundings(engine, prepared, mode, environment, tuple(notes))
+
+
+def _inference(context: StackContext, progress: UpdateProgress) -> dict[str, str]:
+    """The gateway of an emulator stack; nothing where there is none, or one was set by hand."""
+    from sophia_infra.cli.local_inference import ensure_local_inference
+    from sophia_infra.model.gateway import URL_VARIABLE
+
+    gateway = context.config.gateway
+    if gateway is None or context.config.endpoint != "emulator" or os.environ.get(URL_VARIABLE):
+        return {}
+    progress.say("finding the inference gateway")
+    return ensure_local_inference(context.home, gateway).variables()
 
 
 def _kubernetes(

@@ -138,8 +138,14 @@ def run_down(stack: str, *, keep_emulator: bool, as_json: bool) -> ExitCode:
 def _stop_emulators(home: Home) -> bool:
     """Stop every process that `up` left in the background; False when none ran."""
     from sophia_infra.cli.local_esc import stop_esc_emulator
+    from sophia_infra.cli.local_inference import stop_local_inference
 
-    stopped = [stop_clusters(home, wipe=True), stop_esc_emulator(home), stop_emulator(home)]
+    stopped = [
+        stop_clusters(home, wipe=True),
+        stop_local_inference(home),
+        stop_esc_emulator(home),
+        stop_emulator(home),
+    ]
     return any(stopped)
 
 

@@ -25,6 +25,8 @@ from sophia_infra.model.inference import VARIABLE_NAME, parse_base_url, parse_va
 from sophia_infra.model.value_types import DnsName, UsdAmount, YesNo
 
 __all__ = [
+    "KEY_VARIABLE",
+    "URL_VARIABLE",
     "BackendConfig",
     "BackendKind",
     "CacheConfig",
@@ -38,6 +40,11 @@ __all__ = [
     "Strategy",
     "TokenPrice",
 ]
+
+URL_VARIABLE = "SOPHIA_INFERENCE_URL"
+"""Where a client finds the gateway: its address up to and with /v1."""
+KEY_VARIABLE = "SOPHIA_INFERENCE_KEY"
+"""A client's key."""
 
 BackendKind = Literal["vllm", "openai", "lambda"]
 Strategy = Literal["performance", "cost", "balanced"]
@@ -230,6 +237,11 @@ class GatewayConfig(ClosedModel):
     """The gateway of one stack."""
 
     backends: dict[DnsName, BackendConfig] = Field(description="Name -> backend. No default, at least one.")
+    url: _BaseUrl | None = Field(
+        default=None,
+        description="Address up to and with /v1 at which clients and `pulumi up` reach it. Default none: "
+        "it is not asked for its models; a stack on the emulator knows its own.",
+    )
     routing: RoutingConfig = Field(default_factory=RoutingConfig, description="Default: balanced.")
     budget: InferenceBudget = Field(
         default_factory=InferenceBudget,

@@ -1,7 +1,8 @@
 """The resource kind InferenceEndpoint: an OpenAI-compatible server that this stack relies on.
 
-Nothing is made: `create` proves that the endpoint answers and lists its models, and records price and
-limits beside them. Lambda's own Inference API ended on 2025-09-25 (facts 8): its address is refused.
+Nothing is made: `create` proves that the endpoint answers and lists its models, and records prices and
+limits beside them: those of the stack file, and what the endpoint itself says of its models (our gateway says
+all, vLLM `max_model_len`). Lambda's own Inference API ended on 2025-09-25 (facts 8): its address is refused.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ class InferenceEndpointKind:
                     next_step=f"export {variable} and run again.",
                 )
             headers["Authorization"] = f"Bearer {key}"
-        models = _models(url, headers)
+        listed = _models(url, headers)
+        models = sorted(listed)
         priced: Mapping[str, Any] = props.get("prices") or {}
         absent = sorted(set(priced) - set(models))
         if absent:
@@ -91,7 +93,13 @@ class InferenceEndpointKind:
         return {
             **{name: props[name] for name in _INPUTS if name in props},
             "models": models,
-            "unpriced_models": sorted(set(models) - set(priced)),
+            "limits": {
+                model: limit for model in models if (limit := _limits(listed[model], priced.get(model)))
+            },
+            "listed_prices": {model: price for model in models if (price := _prices(listed[model]))},
+            "unpriced_models": sorted(
+                model for model in models if model not in priced and not _prices(listed[model])
+            ),
             "healthy": True,
         }
 
@@ -103,7 +111,21 @@ def _host(url: str) -> str | None:
         return None
 
 
-def _models(url: str, headers: Mapping[str, str]) -> list[str]:
+def _limits(row: Mapping[str, Any], priced: Mapping[str, Any] | None) -> dict[str, int]:
+    """Tokens that the model holds and gives in one answer; the stack file says it where the server does not."""
+    context = row.get("context_tokens", row.get("max_model_len", (priced or {}).get("context_tokens")))
+    found = {"context_tokens": context, "max_output_tokens": row.get("max_output_tokens")}
+    return {name: value for name, value in found.items() if type(value) is int}
+
+
+def _prices(row: Mapping[str, Any]) -> dict[str, str]:
+    """Dollars per million tokens as decimal texts; empty unless the server states both."""
+    names = ("usd_per_million_input", "usd_per_million_output")
+    return {name: row[name] for name in names} if all(type(row.get(name)) is str for name in names) else {}
+
+
+def _models(url: str, headers: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
+    """Model id -> what the server says of it."""
     try:
         answer = requests.get(url, headers=dict(headers), timeout=_TIMEOUT_S, allow_redirects=False)
     except (requests.RequestException, UnicodeError) as error:
@@ -118,7 +140,7 @@ def _models(url: str, headers: Mapping[str, str]) -> list[str]:
         )
     if answer.status_code == 200:
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            return sorted(str(row["id"]) for row in answer.json()["data"])
+            return {str(row["id"]): row for row in answer.json()["data"]}
     raise EndpointUnusable(
         f"{url} answered HTTP {answer.status_code} and no list of models.",
         next_step="`base_url` must be the /v1 of an OpenAI-compatible server.",

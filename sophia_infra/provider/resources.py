@@ -100,15 +100,18 @@ class FleetReady(Resource, module="lambda", name="FleetReady"):
 
 
 class InferenceEndpoint(Resource, module="lambda", name="InferenceEndpoint"):
-    """An OpenAI-compatible server. Properties as `provider.inference_endpoint`; output `models`."""
+    """An OpenAI-compatible server. Properties and outputs as `provider.inference_endpoint`."""
 
+    base_url: pulumi.Output[str]
     models: pulumi.Output[list[str]]
+    limits: pulumi.Output[dict[str, dict[str, int]]]
+    listed_prices: pulumi.Output[dict[str, dict[str, str]]]
     healthy: pulumi.Output[bool]
 
     def __init__(
         self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        outputs = ("models", "unpriced_models", "healthy")
+        outputs = ("models", "limits", "listed_prices", "unpriced_models", "healthy")
         super().__init__(InferenceEndpointProvider(), name, _with_outputs(props, outputs), opts)
 
 

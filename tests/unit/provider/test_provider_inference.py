@@ -69,6 +69,27 @@ def news(endpoint: Endpoint, **changes: Any) -> dict[str, Any]:
     return {"base_url": endpoint.url, **changes}
 
 
+def test_what_the_server_says_of_its_models_is_recorded(
+    kind: InferenceEndpointKind, endpoint: Endpoint
+) -> None:
+    price = {"usd_per_million_input": "0.08", "usd_per_million_output": "0.30"}
+    rows = [
+        {"id": "gateway-s", "context_tokens": 1_000_000, "max_output_tokens": 100_000, **price},
+        {"id": "vllm-s", "max_model_len": 32_768},
+        {"id": "odd", "context_tokens": "many", "usd_per_million_input": 1},
+        {"id": "priced-here"},
+    ]
+    endpoint.body = json.dumps({"data": rows}).encode()
+    made = kind.create(news(endpoint, prices={"priced-here": {**price, "context_tokens": 8_192}})).outputs
+    assert made["limits"] == {
+        "gateway-s": {"context_tokens": 1_000_000, "max_output_tokens": 100_000},
+        "priced-here": {"context_tokens": 8_192},
+        "vllm-s": {"context_tokens": 32_768},
+    }
+    assert made["listed_prices"] == {"gateway-s": price}
+    assert made["unpriced_models"] == ["odd", "vllm-s"]
+
+
 def test_its_models_are_recorded_beside_their_prices(kind: InferenceEndpointKind, endpoint: Endpoint) -> None:
     created = kind.create(news(endpoint, prices=PRICES))
     assert created.id == endpoint.url
@@ -76,6 +97,8 @@ def test_its_models_are_recorded_beside_their_prices(kind: InferenceEndpointKind
         "base_url": endpoint.url,
         "prices": PRICES,
         "models": ["hermes-4", "llama-3"],
+        "limits": {},
+        "listed_prices": {},
         "unpriced_models": ["hermes-4"],
         "healthy": True,
     }

@@ -1,0 +1,233 @@
+"""The local stack's inference in the background: a backend without a model, and the real gateway before it.
+
+All of it lies in one folder, mode 0700: configuration, keys, ledger, and a file for `curl -K` so that a key
+stands neither in a command line nor in a shell's history.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from sophia_infra.cli.background import (
+    START_TIMEOUT_S,
+    BackgroundUnavailable,
+    answers,
+    read_endpoint,
+    start_background,
+    stop_background,
+)
+from sophia_infra.engine.home import Home, make_private_folder, write_private_file
+from sophia_infra.model.gateway import KEY_VARIABLE, URL_VARIABLE, BackendConfig, GatewayConfig
+
+__all__ = [
+    "LocalInference",
+    "ensure_local_inference",
+    "find_local_inference",
+    "inference_folder",
+    "ledger_url",
+    "stop_local_inference",
+]
+
+_BACKEND, _GATEWAY = "The backend without a model", "The inference gateway"
+_DRAIN_S = 10
+_MARGIN_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class LocalInference:
+    """The running gateway.
+
+    Attributes:
+        url: up to and with /v1.
+        user, key_file: whose key lies where.
+        curl_file: for `curl -K`: address, key, content type.
+    """
+
+    url: str
+    pid: int
+    user: str
+    key_file: Path
+    curl_file: Path
+
+    def variables(self) -> dict[str, str]:
+        """What a client, and the program, needs in its environment. Holds the key."""
+        return {URL_VARIABLE: self.url, KEY_VARIABLE: self.key_file.read_text(encoding="utf-8").strip()}
+
+
+def ensure_local_inference(home: Home, config: GatewayConfig) -> LocalInference:
+    """The running gateway of this project folder with `config`, started, or started again, if need be.
+
+    Backends of kind vllm with a workload are played by one process without a model; all others stay.
+
+    Raises:
+        BackgroundUnavailable: one of the two did not start in 15 s; the message holds the end of its log.
+    """
+    folder = inference_folder(home)
+    make_private_folder(folder)
+    with FileLock(folder / "starting.lock", timeout=3 * START_TIMEOUT_S):
+        changed = _write_keys(folder, tuple(config.users))
+        served = sorted({name for backend in _played(config).values() for name in backend.models.values()})
+        backend_url = _ensure_backend(home, served) if served else ""
+        changed |= _write_if_other(folder / "gateway.json", _gateway_text(config, backend_url))
+        running = find_local_inference(home)
+        if running is not None and not changed:
+            return running
+        if running is not None:
+            _stop(home, "gateway", _GATEWAY)
+        started = _start_gateway(home)
+    _write_if_other(started.curl_file, _curl_text(started))
+    return started
+
+
+def find_local_inference(home: Home) -> LocalInference | None:
+    """The running gateway of this project folder, None when there is none."""
+    folder = inference_folder(home)
+    fields = read_endpoint(folder / "gateway.endpoint")
+    keys = sorted((folder / "keys").glob("*"))
+    try:
+        url, pid = str(fields["url"]), int(fields["pid"])
+    except (KeyError, ValueError, TypeError):
+        return None
+    if not keys or not answers(f"{url}/health"):
+        return None
+    return LocalInference(f"{url}/v1", pid, keys[0].name, keys[0], folder / "curl")
+
+
+def stop_local_inference(home: Home) -> bool:
+    """Stop both processes; the ledger stays. False when none was running."""
+    stopped = [_stop(home, "gateway", _GATEWAY), _stop(home, "backend", _BACKEND)]
+    return any(stopped)
+
+
+def inference_folder(home: Home) -> Path:
+    """Where everything of it lies."""
+    return home.root / "inference"
+
+
+def ledger_url(home: Home) -> str:
+    """SQLAlchemy URL of the local ledger."""
+    return f"sqlite:///{inference_folder(home) / 'usage.sqlite'}"
+
+
+def _played(config: GatewayConfig) -> dict[str, BackendConfig]:
+    return {name: backend for name, backend in config.backends.items() if backend.workload is not None}
+
+
+def _gateway_text(config: GatewayConfig, backend_url: str) -> str:
+    """The gateway's own file: the stack's section, with an address for each backend that is played here."""
+    document = config.model_dump(mode="json")
+    for name in _played(config):
+        document["backends"][name] |= {
+            "workload": None,
+            "base_url": f"{backend_url}/v1",
+            "api_key_env": None,
+        }
+    document["ledger_url_env"] = None
+    document["limits"]["drain_s"] = min(document["limits"]["drain_s"], _DRAIN_S)
+    return json.dumps(document, indent=2)
+
+
+def _write_keys(folder: Path, users: tuple[str, ...]) -> bool:
+    """A key for each user, made once; the gateway's file holds their hashes only. Whether that changed."""
+    from sophia_infra.inference.gateway.keys import key_line, make_key
+
+    make_private_folder(folder / "keys")
+    for old in (folder / "keys").iterdir():
+        if old.name not in users:
+            old.unlink()
+    lines = []
+    for user in users:
+        file = folder / "keys" / user
+        if not file.exists():
+            write_private_file(file, make_key(user))
+        lines.append(key_line(user, file.read_text(encoding="utf-8").strip()))
+    return _write_if_other(folder / "key-hashes", "\n".join(lines) + "\n")
+
+
+def _write_if_other(file: Path, text: str) -> bool:
+    if file.exists() and file.read_text(encoding="utf-8") == text:
+        return False
+    write_private_file(file, text)
+    return True
+
+
+def _ensure_backend(home: Home, models: list[str]) -> str:
+    """Address of the backend without a model that serves `models`, started if need be."""
+    folder = inference_folder(home)
+    endpoint_file, models_file = folder / "backend.endpoint", folder / "backend.models"
+
+    def find() -> str | None:
+        url = str(read_endpoint(endpoint_file).get("url", ""))
+        return url if url and answers(f"{url}/health") else None
+
+    running = find()
+    if running is not None and not _write_if_other(models_file, ",".join(models)):
+        return running
+    _stop(home, "backend", _BACKEND)
+    _write_if_other(models_file, ",".join(models))
+    endpoint_file.unlink(missing_ok=True)
+    arguments = ["--models", ",".join(models), "--endpoint-file", str(endpoint_file)]
+    arguments += ["--token-s", "0.01"]
+    return start_background(
+        _BACKEND,
+        "sophia_infra.inference.mock_backend",
+        arguments,
+        log=home.logs / "inference-backend.log",
+        find=find,
+    )
+
+
+def _start_gateway(home: Home) -> LocalInference:
+    folder = inference_folder(home)
+    endpoint_file = folder / "gateway.endpoint"
+    port = str(read_endpoint(endpoint_file).get("url", "")).rpartition(":")[2]
+    endpoint_file.unlink(missing_ok=True)
+    arguments = ["--config", str(folder / "gateway.json"), "--keys", str(folder / "key-hashes")]
+    arguments += ["--ledger", ledger_url(home), "--endpoint-file", str(endpoint_file)]
+
+    def start(port: str) -> LocalInference:
+        return start_background(
+            _GATEWAY,
+            "sophia_infra.inference.gateway",
+            [*arguments, "--host", "127.0.0.1", "--port", port],
+            log=home.logs / "inference-gateway.log",
+            find=lambda: find_local_inference(home),
+            environment=_without_proxies(os.environ),
+        )
+
+    if port.isdigit():
+        # The address is an output of the stack: where its old port is free, nothing changes there.
+        try:
+            return start(port)
+        except BackgroundUnavailable:
+            endpoint_file.unlink(missing_ok=True)
+    return start("0")
+
+
+def _without_proxies(environment: Mapping[str, str]) -> dict[str, str]:
+    """Loopback needs no proxy, and one that is set would be asked."""
+    return {name: value for name, value in environment.items() if not name.lower().endswith("_proxy")}
+
+
+def _curl_text(running: LocalInference) -> str:
+    key = running.key_file.read_text(encoding="utf-8").strip()
+    return (
+        f'url = "{running.url}/chat/completions"\n'
+        f'header = "Authorization: Bearer {key}"\n'
+        'header = "Content-Type: application/json"\n'
+    )
+
+
+def _stop(home: Home, name: str, what: str) -> bool:
+    fields = read_endpoint(inference_folder(home) / f"{name}.endpoint")
+    url, pid = str(fields.get("url", "")), fields.get("pid")
+    if not url or not isinstance(pid, int) or not answers(f"{url}/health"):
+        return False
+    stop_background(what, pid, lambda: answers(f"{url}/health"), timeout_s=_DRAIN_S + _MARGIN_S)
+    return True
