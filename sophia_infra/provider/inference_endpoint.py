@@ -112,7 +112,7 @@ def _host(url: str) -> str | None:
 
 
 def _limits(row: Mapping[str, Any], priced: Mapping[str, Any] | None) -> dict[str, int]:
-    """Tokens that the model holds and gives in one answer; the stack file says it where the server does not."""
+    """Tokens that the model holds and gives in one answer; else what the stack file says."""
     context = row.get("context_tokens", row.get("max_model_len", (priced or {}).get("context_tokens")))
     found = {"context_tokens": context, "max_output_tokens": row.get("max_output_tokens")}
     return {name: value for name, value in found.items() if type(value) is int}

@@ -1,5 +1,6 @@
 """Kubernetes as typed configuration: clusters, workloads, databases, and where they find a place. Pure."""
 
+from sophia_infra.model.kubernetes.autoscaling import AutoscalingConfig, KedaConfig
 from sophia_infra.model.kubernetes.config import KubernetesConfig
 from sophia_infra.model.kubernetes.database import (
     DATABASE_PORTS,
@@ -21,6 +22,7 @@ from sophia_infra.model.kubernetes.services import (
     StorageClassConfig,
     TrainingConfig,
 )
+from sophia_infra.model.kubernetes.vllm import API_KEY_VARIABLE, VllmConfig
 from sophia_infra.model.kubernetes.workload import (
     AutoscaleConfig,
     HealthConfig,
@@ -30,6 +32,7 @@ from sophia_infra.model.kubernetes.workload import (
 )
 
 __all__ = [
+    "API_KEY_VARIABLE",
     "ARM64_GPU_MODELS",
     "DATABASE_PORTS",
     "LABEL_PREFIX",
@@ -37,6 +40,7 @@ __all__ = [
     "SENTINEL_MEMORY",
     "SENTINEL_PORT",
     "AutoscaleConfig",
+    "AutoscalingConfig",
     "BackupConfig",
     "Cluster",
     "CpuSpan",
@@ -47,6 +51,7 @@ __all__ = [
     "HealthConfig",
     "ImagesConfig",
     "IngressConfig",
+    "KedaConfig",
     "KubernetesConfig",
     "MemorySpan",
     "NamespaceConfig",
@@ -57,6 +62,7 @@ __all__ = [
     "StorageClassConfig",
     "TrainingConfig",
     "Unplaced",
+    "VllmConfig",
     "VolumeConfig",
     "WorkloadConfig",
     "bytes_of",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationInfo, model_validator
 
 from sophia_infra.model.forms import ClosedModel, ConflictsFound, choice_form, text_form
+from sophia_infra.model.kubernetes.autoscaling import AutoscalingConfig
 from sophia_infra.model.kubernetes.config_rules import find_kubernetes_conflicts
 from sophia_infra.model.kubernetes.database import DatabaseConfig
 from sophia_infra.model.kubernetes.gpus import GpuModel, GpuOperatorConfig, GpuSharing
@@ -94,6 +95,10 @@ class KubernetesConfig(ClosedModel):
         default_factory=dict,
         description="Machine of the fleet -> roles; each becomes the label workload.sophia.internal/<role>. "
         "Default none.",
+    )
+    autoscaling: AutoscalingConfig = Field(
+        default_factory=AutoscalingConfig,
+        description="KEDA beside the cluster's own autoscaler. Default: off.",
     )
     namespaces: dict[DnsName, NamespaceConfig] = Field(
         default_factory=lambda: {DEFAULT_NAMESPACE: NamespaceConfig()},

@@ -19,7 +19,7 @@ __all__ = ["MAX_NAME", "find_kubernetes_conflicts"]
 MAX_NAME = 45
 """Longest name of a workload or database: Kubernetes allows 63, and objects made from it get a suffix."""
 MAX_OBJECT_NAME = 63
-RESERVED_NAMESPACES = ("default", "external-secrets", "gpu-operator", "kueue-system", "monitoring")
+RESERVED_NAMESPACES = ("default", "external-secrets", "gpu-operator", "keda", "kueue-system", "monitoring")
 """Namespaces of operators, and the one for nobody; names that begin with kube- are Kubernetes' own."""
 
 
@@ -35,6 +35,8 @@ def find_kubernetes_conflicts(
     return [
         *find_cluster_conflicts(kube),
         *find_gpu_conflicts(kube),
+        *_find_measures_of_nobody(kube, unreadable),
+        *_find_second_gateways(kube),
         *_find_wrong_names(kube),
         *_find_reserved_namespaces(kube),
         *find_reference_conflicts(kube, unreadable),
@@ -50,6 +52,28 @@ def _find_reserved_namespaces(kube: KubernetesConfig) -> Iterator[Conflict]:
         if name in RESERVED_NAMESPACES or name.startswith("kube-"):
             refused = Refused(f"is not for workloads: {name} belongs to Kubernetes or to an operator")
             yield Conflict(loc, refused)
+
+
+def _find_measures_of_nobody(kube: KubernetesConfig, unreadable: Collection[str]) -> Iterator[Conflict]:
+    """Rows that only KEDA could scale, where there is none."""
+    if kube.autoscaling.keda.enabled or "autoscaling" in unreadable:
+        return
+    for name, row in kube.enabled_workloads().items():
+        scale = row.autoscale
+        if scale is None or not scale.asks_prometheus or scale.cpu or scale.memory or scale.gpu_utilization:
+            continue
+        refused = Refused(
+            "has only measures of KEDA, and it is off: enable it in autoscaling.keda, or add another",
+            allowed="cpu, memory, gpu_utilization (percent)",
+        )
+        yield Conflict(("workloads", name, "autoscale"), refused)
+
+
+def _find_second_gateways(kube: KubernetesConfig) -> Iterator[Conflict]:
+    gateways = [name for name, row in kube.enabled_workloads().items() if row.gateway]
+    for name in gateways[1:]:
+        refused = Refused(f"is what {gateways[0]} is already: a stack has one sophia:gateway")
+        yield Conflict(("workloads", name, "gateway"), refused, True)
 
 
 def _find_wrong_names(kube: KubernetesConfig) -> Iterator[Conflict]:

@@ -12,6 +12,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from sophia_infra.model.kubernetes.autoscaling import AutoscalingConfig, KedaConfig
 from sophia_infra.model.kubernetes.config import KubernetesConfig
 from sophia_infra.model.kubernetes.database import BackupConfig, DatabaseConfig
 from sophia_infra.model.kubernetes.gpus import GpuOperatorConfig, GpuRequest, GpuSharing
@@ -23,6 +24,7 @@ from sophia_infra.model.kubernetes.services import (
     StorageClassConfig,
     TrainingConfig,
 )
+from sophia_infra.model.kubernetes.vllm import VllmConfig
 from sophia_infra.model.kubernetes.workload import (
     AutoscaleConfig,
     HealthConfig,
@@ -44,6 +46,7 @@ MODELS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("workloads.NAME.volumes.NAME", VolumeConfig),
     ("workloads.NAME.ingress", RouteConfig),
     ("workloads.NAME.autoscale", AutoscaleConfig),
+    ("workloads.NAME.vllm", VllmConfig),
     ("databases.NAME", DatabaseConfig),
     ("databases.NAME.backup", BackupConfig),
     ("sophia:kubernetes", KubernetesConfig),
@@ -55,6 +58,8 @@ MODELS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("sophia:kubernetes.ingress", IngressConfig),
     ("sophia:kubernetes.secrets", SecretsConfig),
     ("sophia:kubernetes.training", TrainingConfig),
+    ("sophia:kubernetes.autoscaling", AutoscalingConfig),
+    ("sophia:kubernetes.autoscaling.keda", KedaConfig),
 )
 
 

@@ -11,6 +11,7 @@ from sophia_infra.model.forms import Conflict
 from sophia_infra.model.kubernetes.clusters import CLUSTER_PREFIX, build_clusters, joinable, primary_of
 from sophia_infra.model.kubernetes.gpus import MIG_SLICES, mig_layouts, mig_slices
 from sophia_infra.model.kubernetes.placement import place_on
+from sophia_infra.model.kubernetes.vllm_fit import find_models_that_do_not_fit
 
 if TYPE_CHECKING:
     from sophia_infra.model.instance import InstanceConfig
@@ -48,6 +49,7 @@ def find_fit_conflicts(
         return [*found, Conflict((_HERE, "cluster"), refused, kube.cluster)]
     found += _find_nodes_of_one_name(kube, machines)
     found += _find_wrong_primary(kube, machines)
+    found += find_models_that_do_not_fit(kube, machines)
     found += [
         Conflict((_HERE, unplaced.section, unplaced.name), Refused(unplaced.message))
         for unplaced in place_on(machines, kube).unplaced

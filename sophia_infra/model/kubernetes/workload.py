@@ -22,6 +22,7 @@ from sophia_infra.model.kubernetes.texts import (
     SecretPath,
     UserId,
 )
+from sophia_infra.model.kubernetes.vllm import VllmConfig
 from sophia_infra.model.kubernetes.workload_rules import find_autoscale_conflicts, find_workload_conflicts
 from sophia_infra.model.value_types import DnsName, YesNo
 
@@ -51,6 +52,10 @@ class HealthConfig(ClosedModel):
 
     path: HealthPath = Field(
         default="/health", description="HTTP path that answers 2xx or 3xx. Default /health; unused with tcp."
+    )
+    ready_path: HealthPath | None = Field(
+        default=None,
+        description="HTTP path that says whether calls may come. Default: path, which then says both.",
     )
     port: PortName | None = Field(
         default=None, description="Name of the port that answers, from ports. Default: the first port."
@@ -120,6 +125,21 @@ class AutoscaleConfig(ClosedModel):
         description="Percent of GPU use to aim at. Default: not a measure; refused where a GPU is shared, "
         "because its use cannot be told apart by pod.",
     )
+    queue: Annotated[int, whole_number_form(1, 100_000)] | None = Field(
+        default=None,
+        description="Calls waiting at the gateway to aim at for each pod; for rows with vllm, by KEDA. "
+        "Default: not a measure.",
+    )
+    rps: Annotated[int, whole_number_form(1, 1_000_000)] | None = Field(
+        default=None,
+        description="Calls a second to aim at for each pod; for the gateway's row, by KEDA. Default: not a "
+        "measure.",
+    )
+
+    @property
+    def asks_prometheus(self) -> bool:
+        """Whether a measure is one that only KEDA has."""
+        return self.queue is not None or self.rps is not None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -132,7 +152,11 @@ class AutoscaleConfig(ClosedModel):
 class WorkloadConfig(ClosedModel):
     """One service: Deployment, Service, disruption budget and what it asks for beside them."""
 
-    enabled: YesNo = Field(default=True, description="false leaves the row out. Default true.")
+    enabled: YesNo = Field(
+        default=True,
+        description="false leaves the row out. Default true; of the gateway's row: whether the stack has "
+        "sophia:gateway.",
+    )
     namespace: DnsName = Field(
         default=DEFAULT_NAMESPACE,
         description="Namespace, one of namespaces. Default sophia-ai-prod, as in the plan.",
@@ -188,6 +212,15 @@ class WorkloadConfig(ClosedModel):
         default=(), description="Command instead of the image's own. Default: the image's."
     )
     args: tuple[Argument, ...] = Field(default=(), description="Arguments. Default: the image's.")
+    vllm: VllmConfig | None = Field(
+        default=None,
+        description="The model it serves as a vLLM server; command and args follow. Default none.",
+    )
+    gateway: YesNo = Field(
+        default=False,
+        description="true makes it the inference gateway: its configuration is sophia:gateway, command and "
+        "args follow. Default false; at most one row of a stack.",
+    )
     ingress: RouteConfig | None = Field(
         default=None, description="How it is reached from outside. Default none: only inside the cluster."
     )

@@ -10,6 +10,7 @@ from sophia_infra.model.forms import Conflict
 from sophia_infra.model.kubernetes.gpus import ARM64_GPU_MODELS
 from sophia_infra.model.kubernetes.literal_secrets import find_literal_secrets
 from sophia_infra.model.kubernetes.quantity import bytes_of
+from sophia_infra.model.kubernetes.server_rules import find_server_conflicts
 
 if TYPE_CHECKING:
     from sophia_infra.model.kubernetes.workload import AutoscaleConfig, WorkloadConfig
@@ -23,8 +24,12 @@ def find_autoscale_conflicts(autoscale: AutoscaleConfig) -> list[Conflict]:
     if autoscale.min > autoscale.max:
         refused = Refused(f"is below min, which is {autoscale.min}", allowed=f"{autoscale.min} or more")
         found.append(Conflict(("max",), refused, autoscale.max))
-    if autoscale.cpu is autoscale.memory is autoscale.gpu_utilization is None:
-        refused = Refused("has no measure to scale by", allowed="cpu, memory, gpu_utilization (percent)")
+    if all(measure is None for measure in (autoscale.cpu, autoscale.memory, autoscale.gpu_utilization)) and (
+        not autoscale.asks_prometheus
+    ):
+        refused = Refused(
+            "has no measure to scale by", allowed="cpu, memory, gpu_utilization (percent), queue, rps"
+        )
         found.append(Conflict((), refused))
     return found
 
@@ -37,6 +42,7 @@ def find_workload_conflicts(workload: WorkloadConfig) -> list[Conflict]:
         *_find_images_that_do_not_run(workload),
         *_find_wrong_volumes(workload),
         *_find_wrong_environment(workload),
+        *find_server_conflicts(workload),
     ]
 
 
