@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from sophia_infra.cli.background import (
     stop_background,
 )
 from sophia_infra.engine.home import Home, make_private_folder, write_private_file
+from sophia_infra.model.errors import Refused, did_you_mean
 from sophia_infra.model.gateway import KEY_VARIABLE, URL_VARIABLE, BackendConfig, GatewayConfig
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "find_local_inference",
     "inference_folder",
     "ledger_url",
+    "refuse_strangers",
     "stop_local_inference",
 ]
 
@@ -97,6 +99,16 @@ def find_local_inference(home: Home) -> LocalInference | None:
     if not keys or not answers(f"{url}/health"):
         return None
     return LocalInference(f"{url}/v1", pid, keys[0].name, keys[0], folder / "curl")
+
+
+def refuse_strangers(config: GatewayConfig, users: Iterable[str]) -> None:
+    """Raise Refused when one of `users` is not a user of the gateway."""
+    for user in users:
+        if user not in config.users:
+            raise Refused(
+                f"{user!r} is no user of sophia:gateway{did_you_mean(user, config.users)}",
+                allowed=", ".join(config.users) or "none: the section has no users",
+            )
 
 
 def stop_local_inference(home: Home) -> bool:

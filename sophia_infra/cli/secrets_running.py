@@ -29,7 +29,7 @@ from sophia_infra.operations.secrets import (
 from sophia_infra.operations.secrets_cluster import Restart
 from sophia_infra.operations.secrets_rotation import RotationRefused, choose_value, entry_named, rotate
 
-__all__ = ["reporting", "run_audit", "run_check", "run_init", "run_rotate", "run_sync"]
+__all__ = ["audited", "reporting", "run_audit", "run_check", "run_init", "run_rotate", "run_sync"]
 
 
 @contextlib.contextmanager
@@ -55,7 +55,7 @@ def reporting(*, as_json: bool) -> Iterator[None]:
 def run_check(stack: str, kubeconfig: Path | None, *, as_json: bool) -> ExitCode:
     """Compare stack file, checked-in definition, ESC and cluster."""
     context = open_secrets(stack)
-    with _audited(context, "check", context.catalogue.entries):
+    with audited(context, "check", context.catalogue.entries):
         opened = context.client.open()
         overdue = _overdue(context)
     findings = check_environment(opened, context.catalogue, context.consumers)
@@ -90,7 +90,7 @@ def run_sync(stack: str, kubeconfig: Path | None, *, wait_s: float, dry_run: boo
             next_step=f"Set {context.kubeconfig_env}, or give --kubeconfig.",
         )
     paths = sorted({path for consumer in context.consumers for path in consumer.paths})
-    with _audited(context, "sync", paths, announce=not dry_run):
+    with audited(context, "sync", paths, announce=not dry_run):
         opened = context.client.open()
         checksums = {consumer: opened.checksum(consumer.paths) for consumer in context.consumers}
         before = cluster.external_secrets(_namespaces(context))
@@ -129,7 +129,7 @@ def run_rotate(
     if name is not None:
         chosen = [choose_value(entry_named(context.catalogue, name), given)]
     else:
-        with _audited(context, "open", context.catalogue.entries):
+        with audited(context, "open", context.catalogue.entries):
             opened = context.client.open()
             due = due_entries(opened, context.catalogue, _overdue(context))
         waiting = [one.entry.path for one in due if one.entry.generator is None]
@@ -140,7 +140,7 @@ def run_rotate(
         document |= {"would_rotate": paths, "waiting_for_a_person": waiting}
         lines = [f"would get a new value: {path}" for path in paths] or ["Nothing to rotate."]
     else:
-        with _audited(context, "rotate", paths, announce=True) as outcome:
+        with audited(context, "rotate", paths, announce=True) as outcome:
             done = rotate(context.client, chosen)
             outcome.revision = done.revision
         document |= {**done.as_json(), "waiting_for_a_person": waiting}
@@ -155,7 +155,7 @@ def run_rotate(
 def run_init(stack: str, *, as_json: bool) -> ExitCode:
     """Create the environment with every name and no value, unless it has content."""
     context = open_secrets(stack)
-    with _audited(context, "init", context.catalogue.entries, announce=True) as outcome:
+    with audited(context, "init", context.catalogue.entries, announce=True) as outcome:
         with contextlib.suppress(EnvironmentExists):
             context.client.create()
         current = context.client.definition()
@@ -198,7 +198,7 @@ class _Outcome:
 
 
 @contextlib.contextmanager
-def _audited(
+def audited(
     context: SecretsContext, action: Action, paths: Sequence[str] | Any, *, announce: bool = False
 ) -> Iterator[_Outcome]:
     """Record what the block does; `announce`: also before, so that a killed process leaves a trace."""
