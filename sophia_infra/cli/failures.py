@@ -64,6 +64,8 @@ _FAMILIES: tuple[tuple[str, tuple[str, ...], ExitCode], ...] = (
     ("sophia_infra.kubernetes_plugin.errors", ("PluginError",), ExitCode.CLOUD),
     ("sophia_infra.esc.errors", ("SettingsRefused", "TokenMissing", "DefinitionRefused"), ExitCode.USAGE),
     ("sophia_infra.esc.errors", ("EscError",), ExitCode.CLOUD),
+    ("sophia_infra.inference.errors", ("UnknownModel", "SettingsRefused"), ExitCode.USAGE),
+    ("sophia_infra.inference.errors", ("InferenceError",), ExitCode.CLOUD),
     ("sophia_infra.provider.errors", ("SettingsRefused",), ExitCode.USAGE),
     ("sophia_infra.provider.errors", ("ProviderError",), ExitCode.CLOUD),
     ("sophia_infra.lambda_cloud.errors", ("LambdaCloudError",), ExitCode.CLOUD),

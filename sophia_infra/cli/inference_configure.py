@@ -1,4 +1,4 @@
-"""`sophia inference configure`: keys for every user, and a client's settings. Prints no key; twice is as once."""
+"""`sophia inference configure`: a key for each user, settings for clients. Prints no key; may be repeated."""
 
 from __future__ import annotations
 

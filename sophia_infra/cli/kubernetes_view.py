@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
 
 from sophia_infra.cli.local_kubernetes import KubernetesMode, find_clusters, kubeconfig_of, manifests_folder
+from sophia_infra.cli.views import short_path
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,8 +49,8 @@ def show_kubernetes(
         folder = manifests_folder(home, stack)
         count = sum(1 for _ in folder.rglob("*.yaml"))
         console.print(
-            f"Kubernetes: {count} manifests in {_short(folder)}; `--cluster` (make up CLUSTER=1) runs them "
-            "on a real API server here.",
+            f"Kubernetes: {count} manifests in {short_path(folder)}; `--cluster` (make up CLUSTER=1) runs "
+            "them on a real API server here.",
             soft_wrap=True,
         )
     for status in clusters:
@@ -101,10 +101,4 @@ def _show_cluster(console: Console, home: Home, status: ClusterStatus) -> None:
             where,
         )
     console.print(table)
-    console.print(f"export KUBECONFIG={_short(kubeconfig_of(home, status.cluster))}", soft_wrap=True)
-
-
-def _short(path: Path) -> str:
-    """`path` from here when it lies below the current folder."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    console.print(f"export KUBECONFIG={short_path(kubeconfig_of(home, status.cluster))}", soft_wrap=True)

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from filelock import FileLock
 
@@ -38,6 +39,8 @@ __all__ = [
 
 _BACKEND, _GATEWAY = "The backend without a model", "The inference gateway"
 _DRAIN_S = 10
+_OWN_USER = "local"
+"""Whose key this machine's own commands use, if there is such a user; else the first by name."""
 _MARGIN_S = 10.0
 
 
@@ -82,7 +85,7 @@ def ensure_local_inference(home: Home, config: GatewayConfig) -> LocalInference:
             return running
         if running is not None:
             _stop(home, "gateway", _GATEWAY)
-        started = _start_gateway(home)
+        started = _start_gateway(home, until="ready" if served else "health")
     _write_if_other(started.curl_file, _curl_text(started))
     return started
 
@@ -98,7 +101,8 @@ def find_local_inference(home: Home) -> LocalInference | None:
         return None
     if not keys or not answers(f"{url}/health"):
         return None
-    return LocalInference(f"{url}/v1", pid, keys[0].name, keys[0], folder / "curl")
+    key = next((file for file in keys if file.name == _OWN_USER), keys[0])
+    return LocalInference(f"{url}/v1", pid, key.name, key, folder / "curl")
 
 
 def refuse_strangers(config: GatewayConfig, users: Iterable[str]) -> None:
@@ -195,7 +199,8 @@ def _ensure_backend(home: Home, models: list[str]) -> str:
     )
 
 
-def _start_gateway(home: Home) -> LocalInference:
+def _start_gateway(home: Home, until: Literal["ready", "health"]) -> LocalInference:
+    """Start it, wait for that page: a backend played here is ready at once, others may never be."""
     folder = inference_folder(home)
     endpoint_file = folder / "gateway.endpoint"
     port = str(read_endpoint(endpoint_file).get("url", "")).rpartition(":")[2]
@@ -203,13 +208,17 @@ def _start_gateway(home: Home) -> LocalInference:
     arguments = ["--config", str(folder / "gateway.json"), "--keys", str(folder / "key-hashes")]
     arguments += ["--ledger", ledger_url(home), "--endpoint-file", str(endpoint_file)]
 
+    def find() -> LocalInference | None:
+        found = find_local_inference(home)
+        return found if found is not None and answers(f"{found.url.removesuffix('/v1')}/{until}") else None
+
     def start(port: str) -> LocalInference:
         return start_background(
             _GATEWAY,
             "sophia_infra.inference.gateway",
             [*arguments, "--host", "127.0.0.1", "--port", port],
             log=home.logs / "inference-gateway.log",
-            find=lambda: find_local_inference(home),
+            find=find,
             environment=_without_proxies(os.environ),
         )
 

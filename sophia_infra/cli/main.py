@@ -5,6 +5,7 @@ Only what the chosen command needs is imported, inside it: `sophia types --offli
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ import typer
 from sophia_infra.cli.cost_commands import cost_app
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.failures import reporting_failures
+from sophia_infra.cli.inference_commands import inference_app
 from sophia_infra.cli.secrets_commands import secrets_app
 
 __all__ = ["app", "main"]
@@ -26,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cost_app, name="cost")
+app.add_typer(inference_app, name="inference")
 app.add_typer(secrets_app, name="secrets")
 
 _ARGPARSE_USAGE = 2
@@ -178,11 +181,18 @@ def emulator(context: typer.Context) -> None:
     """Run a Lambda Cloud emulator on this machine, for any client."""
     from sophia_infra.emulator.__main__ import main as run_emulator
 
-    try:
-        code: int | str | None = run_emulator(context.args)
-    except SystemExit as leaving:
-        code = leaving.code
-    raise typer.Exit(int(ExitCode.USAGE) if code == _ARGPARSE_USAGE else int(code or 0))
+    raise typer.Exit(_code_of(lambda: run_emulator(context.args)))
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+def images(context: typer.Context) -> None:
+    """Container images: digests of what is pulled (lock), sizes and times against their budget (budget)."""
+    from sophia_infra.images.__main__ import main as run_images
+
+    raise typer.Exit(_code_of(lambda: run_images(context.args)))
 
 
 def main() -> None:
@@ -191,6 +201,15 @@ def main() -> None:
     click.UsageError.exit_code = int(ExitCode.USAGE)
     with reporting_failures():
         app(prog_name="sophia")
+
+
+def _code_of(run: Callable[[], int]) -> int:
+    """The exit code of a command that reads its own arguments by argparse."""
+    try:
+        code: int | str | None = run()
+    except SystemExit as leaving:
+        code = leaving.code
+    return int(ExitCode.USAGE) if code == _ARGPARSE_USAGE else int(code or 0)
 
 
 def _confirm_if_real(stack: str, yes: bool, question: str) -> None:

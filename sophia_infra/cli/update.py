@@ -14,6 +14,7 @@ from rich.console import Console
 
 from sophia_infra.cli.comparison import compare
 from sophia_infra.cli.exit_codes import ExitCode
+from sophia_infra.cli.inference_view import inference_document, show_inference
 from sophia_infra.cli.kubernetes_view import kubernetes_document, look_at_clusters, show_kubernetes
 from sophia_infra.cli.local_emulator import stop_emulator
 from sophia_infra.cli.local_kubernetes import stop_clusters
@@ -81,6 +82,7 @@ def run_up(request: UpRequest) -> ExitCode:
     if request.as_json:
         document = _up_document(context, result, status, findings)
         document["kubernetes"] = kubernetes_document(context.home, context.name, around.kubernetes, clusters)
+        document["inference"] = inference_document(context)
         print(json.dumps(document, indent=2))
     else:
         _say_result(console, context, result, around, duration_s)
@@ -91,11 +93,12 @@ def run_up(request: UpRequest) -> ExitCode:
             context.budget_usd_per_hour,
         )
         show_kubernetes(console, context.home, context.name, around.kubernetes, clusters)
+        show_inference(console, context)
         if findings:
             show_findings(console, context.name, findings)
         elif context.name == "local":
             console.print(
-                "Next: `sophia status`, `sophia preview`, `sophia secrets check`; `sophia down` ends it."
+                "Next: `sophia status`, `sophia preview`, `sophia inference usage`; `sophia down` ends it."
             )
     needs_hand = any(finding.kind in (FindingKind.ORPHAN, FindingKind.DUPLICATE) for finding in findings)
     return ExitCode.FINDINGS if needs_hand else ExitCode.OK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from sophia_infra.operations.doctor import Finding
     from sophia_infra.operations.fleet_status import FleetStatus
 
-__all__ = ["make_console", "show_findings", "show_fleet", "show_types"]
+__all__ = ["make_console", "short_path", "show_findings", "show_fleet", "show_types"]
 
 _REGIONS_NAMED = 3
 _STATUS_STYLES = {
@@ -121,3 +122,9 @@ def show_findings(console: Console, stack: str, findings: Iterable[Finding]) -> 
             so_far = "an unknown amount" if finding.usd_so_far is None else format_usd(finding.usd_so_far)
             console.print(f"  costs {format_usd(finding.usd_per_hour)}/h, {so_far} so far")
         console.print(f"  fix: {finding.fix}", soft_wrap=True)
+
+
+def short_path(path: Path) -> str:
+    """`path` from here when it lies below the current folder."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
