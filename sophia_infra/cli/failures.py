@@ -65,6 +65,7 @@ _FAMILIES: tuple[tuple[str, tuple[str, ...], ExitCode], ...] = (
     ("sophia_infra.esc.errors", ("SettingsRefused", "TokenMissing", "DefinitionRefused"), ExitCode.USAGE),
     ("sophia_infra.esc.errors", ("EscError",), ExitCode.CLOUD),
     ("sophia_infra.inference.errors", ("UnknownModel", "SettingsRefused"), ExitCode.USAGE),
+    ("sophia_infra.inference.ledger.errors", ("LedgerAddressWrong", "LedgerTooNew"), ExitCode.USAGE),
     ("sophia_infra.inference.errors", ("InferenceError",), ExitCode.CLOUD),
     ("sophia_infra.provider.errors", ("SettingsRefused",), ExitCode.USAGE),
     ("sophia_infra.provider.errors", ("ProviderError",), ExitCode.CLOUD),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from sophia_infra.cli.exit_codes import ExitCode
-from sophia_infra.cli.views import make_console
+from sophia_infra.cli.views import make_console, plain_decimal
 from sophia_infra.model.catalogue import parse_instance_type
 from sophia_infra.model.errors import Refused
 from sophia_infra.model.money import format_usd, format_usd_exact
@@ -69,7 +69,7 @@ def run_break_even(
             "model": card.name,
             "instance_type": type_name,
             "mix": str(mix),
-            "usd_per_million_tokens": str(found[0][1].usd_per_million_tokens),
+            "usd_per_million_tokens": plain_decimal(found[0][1].usd_per_million_tokens),
             "rows": [_document(since, row) for since, row in found],
             "plan": {
                 "before_usd_per_month": str(_PLAN_BEFORE_USD),
@@ -143,7 +143,7 @@ def _document(since: str, row: BreakEven) -> dict[str, Any]:
     most = row.gpu.tokens_per_month
     return {
         "prices_of": since,
-        "usd_per_month": str(row.gpu.usd_per_month),
+        "usd_per_month": plain_decimal(row.gpu.usd_per_month),
         "break_even_tokens_per_month": row.tokens,
         "tokens_per_month_at_most": None if most is None else int(most),
         "reachable": row.reachable,

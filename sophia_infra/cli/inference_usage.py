@@ -14,7 +14,7 @@ from rich.table import Table
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.inference_ledger import ledger_address
 from sophia_infra.cli.stack_context import open_stack
-from sophia_infra.cli.views import make_console
+from sophia_infra.cli.views import make_console, plain_decimal
 from sophia_infra.model.errors import Refused
 from sophia_infra.model.money import format_usd
 
@@ -112,9 +112,9 @@ def _budget_rows(ledger: Ledger, gateway: GatewayConfig | None, now: datetime) -
         rows.append(
             {
                 "window": window,
-                "spent_usd": str(found.spent_usd if found else Decimal(0)),
-                "reserved_usd": str(found.reserved_usd if found else Decimal(0)),
-                "limit_usd": str(window_limit_usd(gateway.budget, window)),
+                "spent_usd": plain_decimal(found.spent_usd if found else Decimal(0)),
+                "reserved_usd": plain_decimal(found.reserved_usd if found else Decimal(0)),
+                "limit_usd": plain_decimal(window_limit_usd(gateway.budget, window)),
             }
         )
     return rows
@@ -168,10 +168,10 @@ def _row_document(row: UsageRow) -> dict[str, Any]:
         "requests": row.requests,
         "input_tokens": row.tokens.input,
         "output_tokens": row.tokens.output,
-        "input_usd": str(row.input_usd),
-        "output_usd": str(row.output_usd),
-        "usd": str(row.usd),
-        "share": str(row.share),
+        "input_usd": plain_decimal(row.input_usd),
+        "output_usd": plain_decimal(row.output_usd),
+        "usd": plain_decimal(row.usd),
+        "share": plain_decimal(row.share),
         "unknown_requests": row.unknown_requests,
-        "unknown_usd": str(row.unknown_usd),
+        "unknown_usd": plain_decimal(row.unknown_usd),
     }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sophia_infra.operations.doctor import Finding
     from sophia_infra.operations.fleet_status import FleetStatus
 
-__all__ = ["make_console", "short_path", "show_findings", "show_fleet", "show_types"]
+__all__ = ["make_console", "plain_decimal", "short_path", "show_findings", "show_fleet", "show_types"]
 
 _REGIONS_NAMED = 3
 _STATUS_STYLES = {
@@ -122,6 +122,11 @@ def show_findings(console: Console, stack: str, findings: Iterable[Finding]) -> 
             so_far = "an unknown amount" if finding.usd_so_far is None else format_usd(finding.usd_so_far)
             console.print(f"  costs {format_usd(finding.usd_per_hour)}/h, {so_far} so far")
         console.print(f"  fix: {finding.fix}", soft_wrap=True)
+
+
+def plain_decimal(value: Decimal) -> str:
+    """`value` exactly, without exponent and without zeros at the end, for machines."""
+    return f"{value.normalize():f}"
 
 
 def short_path(path: Path) -> str:
