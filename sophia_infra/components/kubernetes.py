@@ -53,7 +53,8 @@ class Kubernetes:
         self._environ = environ
         self.placement: Placement = place(config)
         for cluster in self.placement.clusters.values():
-            all_objects(self._kube, self.placement, cluster)  # refuses two objects of one name
+            # Refuses two objects of one name.
+            all_objects(self._kube, self.placement, cluster, gateway=config.gateway)
         self._kubeconfigs = read_kubeconfigs(tuple(self.placement.clusters), config, source, environ)
         self._checksum, self._token = self._open_secrets()
         self.joins = Joins(self._kube, self.placement, stack) if self._kube.cluster == "joined" else None
@@ -79,6 +80,7 @@ class Kubernetes:
                 checksum=self._checksum,
                 token=self._token,
                 offline_charts=self._offline_charts(),
+                gateway=self._config.gateway,
             )
         return opened
 

@@ -11,6 +11,7 @@ import pulumi
 from sophia_infra import manifests
 from sophia_infra.components.registration import Registration
 from sophia_infra.manifests import Item
+from sophia_infra.model.gateway import GatewayConfig
 from sophia_infra.model.kubernetes import (
     Cluster,
     DatabaseConfig,
@@ -25,6 +26,9 @@ __all__ = [
     "GpuOperator",
     "GpuQuota",
     "ImagePolicy",
+    "InferenceBackend",
+    "InferenceGateway",
+    "Keda",
     "Namespaces",
     "NetworkPolicies",
     "NodeLabels",
@@ -44,6 +48,7 @@ class ClusterArgs:
     placement: Placement
     cluster: Cluster
     registration: Registration
+    gateway: GatewayConfig | None = None
 
 
 class _Part(pulumi.ComponentResource):
@@ -116,6 +121,13 @@ class TrainingQueues(_Part):
         super().__init__(name, args, items, opts)
 
 
+class Keda(_Part):
+    """KEDA, which scales rows by what Prometheus knows."""
+
+    def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, args, manifests.keda(args.kube, args.cluster), opts)
+
+
 class NetworkPolicies(_Part):
     """Nothing may connect, except by the openings that have a name."""
 
@@ -164,6 +176,43 @@ class Workload(_Part):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         items = manifests.workload(name, row, args.kube, args.placement, secret_checksum)
+        super().__init__(name, args, items, opts)
+
+
+class InferenceBackend(_Part):
+    """One row with `vllm`: a model on GPUs of our own behind OpenAI's API. Arguments as Workload's."""
+
+    def __init__(
+        self,
+        name: str,
+        args: ClusterArgs,
+        row: WorkloadConfig,
+        secret_checksum: str | None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        items = manifests.inference_backend(
+            name, row, args.kube, args.placement, secret_checksum, args.gateway
+        )
+        super().__init__(name, args, items, opts)
+
+
+class InferenceGateway(_Part):
+    """The row that is the gateway, with its configuration. Arguments as Workload's.
+
+    Args:
+        gateway: `sophia:gateway` of the stack.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        args: ClusterArgs,
+        row: WorkloadConfig,
+        gateway: GatewayConfig,
+        secret_checksum: str | None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        items = manifests.inference_gateway(name, row, gateway, args.kube, args.placement, secret_checksum)
         super().__init__(name, args, items, opts)
 
 

@@ -15,6 +15,9 @@ from sophia_infra.components.kubernetes_parts import (
     GpuOperator,
     GpuQuota,
     ImagePolicy,
+    InferenceBackend,
+    InferenceGateway,
+    Keda,
     Namespaces,
     NetworkPolicies,
     NodeLabels,
@@ -25,7 +28,8 @@ from sophia_infra.components.kubernetes_parts import (
     Workload,
 )
 from sophia_infra.components.registration import Registration
-from sophia_infra.model.kubernetes import Cluster, KubernetesConfig, Placement
+from sophia_infra.model.gateway import GatewayConfig
+from sophia_infra.model.kubernetes import Cluster, KubernetesConfig, Placement, WorkloadConfig
 
 __all__ = ["KubernetesPlatform"]
 
@@ -42,6 +46,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
         checksum: paths of secrets -> a text that changes with their values; None without secrets.
         token: access token of Pulumi ESC, secret; None without secrets.
         offline_charts: see Registration.
+        gateway: `sophia:gateway` of the stack; None without one.
     """
 
     def __init__(
@@ -56,10 +61,11 @@ class KubernetesPlatform(pulumi.ComponentResource):
         checksum: Checksum | None = None,
         token: Any = None,
         offline_charts: Path | None = None,
+        gateway: GatewayConfig | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("sophia:kubernetes:Platform", name, None, opts)
-        self._args = ClusterArgs(kube, placement, cluster, Registration(access, offline_charts))
+        self._args = ClusterArgs(kube, placement, cluster, Registration(access, offline_charts), gateway)
         self._name = name
         self._checksum = checksum
         below = pulumi.ResourceOptions(parent=self)
@@ -76,6 +82,8 @@ class KubernetesPlatform(pulumi.ComponentResource):
         PriorityClasses(f"{name}-priorities", args, below)
         StorageClasses(f"{name}-storage", args, below)
         Namespaces(f"{name}-namespaces", args, below)
+        if args.kube.autoscaling.keda.enabled:
+            Keda(f"{name}-autoscaling", args, below)
         GpuQuota(f"{name}-quota", args, below)
         ImagePolicy(f"{name}-image-policy", args, below)
         NetworkPolicies(f"{name}-network", args, below)
@@ -92,7 +100,16 @@ class KubernetesPlatform(pulumi.ComponentResource):
                 Database(name, args, database, self._checksum_of(database.secret_env), below)
         for name, row in args.kube.enabled_workloads().items():
             if placement.workload_cluster[name] == own:
-                Workload(name, args, row, self._checksum_of(row.secret_env), below)
+                self._add_workload(name, row, below)
+
+    def _add_workload(self, name: str, row: WorkloadConfig, below: pulumi.ResourceOptions) -> None:
+        checksum, gateway = self._checksum_of(row.secret_env), self._args.gateway
+        if row.vllm is not None:
+            InferenceBackend(name, self._args, row, checksum, below)
+        elif row.gateway and gateway is not None:
+            InferenceGateway(name, self._args, row, gateway, checksum, below)
+        else:
+            Workload(name, self._args, row, checksum, below)
 
     def _checksum_of(self, secret_env: dict[str, str]) -> str | None:
         if not secret_env or self._checksum is None:

@@ -8,6 +8,9 @@ from sophia_infra.manifests.external_secrets import external_secrets_operator, s
 from sophia_infra.manifests.gpu_operator import gpu_operator
 from sophia_infra.manifests.gpu_quota import gpu_quota
 from sophia_infra.manifests.image_policy import image_policy
+from sophia_infra.manifests.inference_backend import inference_backend
+from sophia_infra.manifests.inference_gateway import inference_gateway, resolved_gateway
+from sophia_infra.manifests.keda import keda
 from sophia_infra.manifests.limit_ranges import limit_ranges
 from sophia_infra.manifests.names import ESC_TOKEN_SECRET
 from sophia_infra.manifests.namespaces import namespaces
@@ -32,11 +35,15 @@ __all__ = [
     "gpu_operator",
     "gpu_quota",
     "image_policy",
+    "inference_backend",
+    "inference_gateway",
+    "keda",
     "limit_ranges",
     "namespaces",
     "network_policies",
     "node_labels",
     "priority_classes",
+    "resolved_gateway",
     "secret_store",
     "storage_classes",
     "training_queues",

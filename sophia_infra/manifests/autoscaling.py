@@ -7,7 +7,7 @@ from typing import Any
 from sophia_infra.manifests.objects import Manifest, build_metadata
 from sophia_infra.model.kubernetes import WorkloadConfig
 
-__all__ = ["GPU_METRIC", "autoscaler"]
+__all__ = ["GPU_METRIC", "autoscaler", "scaling_behavior"]
 
 GPU_METRIC = "gpu_utilization"
 """Percent by pod, from the recording rule of the same name; served by prometheus-adapter."""
@@ -60,7 +60,6 @@ def autoscaler(
     if config.gpu_utilization is not None:
         target = {"type": "AverageValue", "averageValue": str(config.gpu_utilization)}
         metrics.append({"type": "Pods", "pods": {"metric": {"name": GPU_METRIC}, "target": target}})
-    has_gpu = workload.gpu is not None and workload.gpu.count > 0
     body = {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
@@ -70,10 +69,16 @@ def autoscaler(
             "minReplicas": min(config.min, max_replicas),
             "maxReplicas": max_replicas,
             "metrics": metrics,
-            "behavior": _GPU_BEHAVIOR if has_gpu else _PLAIN_BEHAVIOR,
+            "behavior": scaling_behavior(workload),
         },
     }
     return [Manifest(f"{name}-autoscaler", body, after)]
+
+
+def scaling_behavior(workload: WorkloadConfig) -> dict[str, Any]:
+    """How fast pods come and go."""
+    has_gpu = workload.gpu is not None and workload.gpu.count > 0
+    return _GPU_BEHAVIOR if has_gpu else _PLAIN_BEHAVIOR
 
 
 def _resource_metric(resource: str, percent: int) -> dict[str, Any]:

@@ -13,6 +13,9 @@ from sophia_infra.manifests.external_secrets import external_secrets_operator, s
 from sophia_infra.manifests.gpu_operator import gpu_operator
 from sophia_infra.manifests.gpu_quota import gpu_quota
 from sophia_infra.manifests.image_policy import image_policy
+from sophia_infra.manifests.inference_backend import inference_backend
+from sophia_infra.manifests.inference_gateway import inference_gateway
+from sophia_infra.manifests.keda import keda
 from sophia_infra.manifests.limit_ranges import limit_ranges
 from sophia_infra.manifests.namespaces import namespaces
 from sophia_infra.manifests.network_policies import network_policies
@@ -20,9 +23,10 @@ from sophia_infra.manifests.node_labels import node_labels
 from sophia_infra.manifests.objects import Item, Manifest
 from sophia_infra.manifests.queues import training_queues
 from sophia_infra.manifests.workload import workload
-from sophia_infra.model.kubernetes import Cluster, KubernetesConfig, Placement
+from sophia_infra.model.gateway import GatewayConfig
+from sophia_infra.model.kubernetes import Cluster, KubernetesConfig, Placement, WorkloadConfig
 
-__all__ = ["ClusterObjects", "all_objects", "check_names"]
+__all__ = ["ClusterObjects", "all_objects", "check_names", "service"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ def all_objects(
     *,
     token: Any = None,
     secret_checksums: Mapping[str, str] | None = None,
+    gateway: GatewayConfig | None = None,
 ) -> ClusterObjects:
     """Everything of `cluster`.
 
@@ -60,6 +65,7 @@ def all_objects(
         token: access token of the secret store, text or an output; only needed with `kube.secrets`.
         secret_checksums: workload or database -> checksum of the values of its secrets; those that are left
             out are not restarted by a rotation.
+        gateway: `sophia:gateway`; needed where a row is the gateway.
 
     Raises:
         NameTaken: two objects would have one name; nothing is made.
@@ -73,13 +79,14 @@ def all_objects(
         if placement.workload_cluster.get(name) == cluster.name:
             if name in services:
                 raise NameTaken(f"the service {name}")
-            services[name] = tuple(workload(name, row, kube, placement, checksums.get(name)))
+            services[name] = tuple(service(name, row, kube, placement, checksums.get(name), gateway))
     objects = ClusterObjects(
         first=(*gpu_operator(kube, cluster), *node_labels(kube, cluster)),
         platform=(
             *priority_classes(cluster),
             *storage_classes(kube, cluster),
             *namespaces(kube, placement, cluster),
+            *keda(kube, cluster),
             *image_policy(kube, cluster),
             *gpu_quota(kube, placement, cluster),
             *limit_ranges(kube, placement, cluster),
@@ -92,6 +99,27 @@ def all_objects(
     )
     check_names(objects.up_to(2))
     return objects
+
+
+def service(
+    name: str,
+    row: WorkloadConfig,
+    kube: KubernetesConfig,
+    placement: Placement,
+    secret_checksum: str | None,
+    gateway: GatewayConfig | None,
+) -> list[Manifest]:
+    """Every object of one row, whatever it serves.
+
+    Raises ValueError for the gateway's row without `sophia:gateway`, which no accepted stack has.
+    """
+    if row.vllm is not None:
+        return inference_backend(name, row, kube, placement, secret_checksum, gateway)
+    if not row.gateway:
+        return workload(name, row, kube, placement, secret_checksum)
+    if gateway is None:
+        raise ValueError(f"{name} is the gateway, and there is no sophia:gateway")
+    return inference_gateway(name, row, gateway, kube, placement, secret_checksum)
 
 
 def check_names(items: Iterable[Item]) -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "ARCH_LABEL",
     "ARM64_TAINT",
     "COMMON_LABELS",
+    "CONFIG_CHECKSUM_ANNOTATION",
     "CRON_JOB_NAME_CHARACTERS",
     "ESC_STORE",
     "ESC_TOKEN_KEY",
@@ -23,6 +24,7 @@ __all__ = [
     "GPU_LABEL",
     "GPU_OPERATOR_NAMESPACE",
     "GPU_RESOURCE",
+    "KEDA_NAMESPACE",
     "KUEUE_NAMESPACE",
     "MONITORING_NAMESPACE",
     "NAMESPACE_LABEL",
@@ -56,10 +58,12 @@ ARM64_TAINT: Mapping[str, str] = MappingProxyType(
 """Set when an arm64 node joins, so that an image for amd64 alone never lands there."""
 
 ARCHITECTURES_ANNOTATION: Final = f"{LABEL_PREFIX}architectures"
+CONFIG_CHECKSUM_ANNOTATION: Final = f"{LABEL_PREFIX}config-checksum"
 SECRET_CHECKSUM_ANNOTATION: Final = f"{LABEL_PREFIX}secret-checksum"
 
 GPU_OPERATOR_NAMESPACE: Final = "gpu-operator"
 EXTERNAL_SECRETS_NAMESPACE: Final = "external-secrets"
+KEDA_NAMESPACE: Final = "keda"
 KUEUE_NAMESPACE: Final = "kueue-system"
 MONITORING_NAMESPACE: Final = "monitoring"
 

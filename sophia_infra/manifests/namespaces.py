@@ -5,6 +5,7 @@ from __future__ import annotations
 from sophia_infra.manifests.names import (
     EXTERNAL_SECRETS_NAMESPACE,
     GPU_OPERATOR_NAMESPACE,
+    KEDA_NAMESPACE,
     KUEUE_NAMESPACE,
     PURPOSE_LABEL,
 )
@@ -68,6 +69,8 @@ def namespaces(kube: KubernetesConfig, placement: Placement, cluster: Cluster) -
         made.append(_namespace(cluster, EXTERNAL_SECRETS_NAMESPACE, "restricted", "platform"))
     if training_here(kube, cluster):
         made.append(_namespace(cluster, KUEUE_NAMESPACE, "restricted", "platform"))
+    if kube.autoscaling.keda.enabled:
+        made.append(_namespace(cluster, KEDA_NAMESPACE, "restricted", "platform"))
     training = kube.training.namespace if kube.training is not None else None
     for name, config in own_namespaces(kube, placement, cluster).items():
         purpose = "training" if name == training else "workloads"

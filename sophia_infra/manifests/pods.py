@@ -13,6 +13,7 @@ from sophia_infra.manifests.names import (
     ARCH_LABEL,
     ARCHITECTURES_ANNOTATION,
     COMMON_LABELS,
+    CONFIG_CHECKSUM_ANNOTATION,
     GPU_LABEL,
     NAME_LABEL,
     SECRET_CHECKSUM_ANNOTATION,
@@ -53,6 +54,7 @@ class PodIdentity:
         name: value of the label by which Services, budgets and network policies find it.
         account: name of its ServiceAccount.
         checksum: of its secrets, so that a rotation restarts it; None without secrets.
+        config_checksum: of its configuration files, likewise.
     """
 
     name: str
@@ -64,6 +66,7 @@ class PodIdentity:
     grace_s: int
     gpu: GpuRequest | None = None
     checksum: str | None = None
+    config_checksum: str | None = None
 
 
 def selector_labels(name: str) -> dict[str, str]:
@@ -87,6 +90,8 @@ def build_pod_template(
     annotations = {ARCHITECTURES_ANNOTATION: ",".join(identity.architectures)}
     if identity.checksum is not None:
         annotations[SECRET_CHECKSUM_ANNOTATION] = identity.checksum
+    if identity.config_checksum is not None:
+        annotations[CONFIG_CHECKSUM_ANNOTATION] = identity.config_checksum
     spec: dict[str, Any] = {
         "serviceAccountName": identity.account,
         "automountServiceAccountToken": False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from sophia_infra.manifests.autoscaling import autoscaler
@@ -10,10 +9,12 @@ from sophia_infra.manifests.claims import build_claim, claim_name, claim_spec
 from sophia_infra.manifests.classes import priority_class_manifest_name, storage_class_manifest_name
 from sophia_infra.manifests.disruption import disruption_budget
 from sophia_infra.manifests.external_secrets import external_secret, secret_environment
+from sophia_infra.manifests.keda import keda_manifest_name, scaled_by_keda, scaled_object
 from sophia_infra.manifests.names import GPU_RESOURCE, bounded
 from sophia_infra.manifests.namespaces import namespace_manifest_name
 from sophia_infra.manifests.network_policies import workload_policy
 from sophia_infra.manifests.objects import Manifest, build_metadata, names_of
+from sophia_infra.manifests.pod_files import NO_FILES, PodFiles, config_map
 from sophia_infra.manifests.pods import (
     CONTAINER_SECURITY,
     TMP_MOUNT,
@@ -25,13 +26,14 @@ from sophia_infra.manifests.pods import (
     service_account,
     spread,
 )
+from sophia_infra.manifests.probes import build_probes
 from sophia_infra.manifests.services import build_ingress, build_service
 from sophia_infra.model.kubernetes import Cluster, KubernetesConfig, Placement, WorkloadConfig
 
 __all__ = ["workload"]
 
-_STARTUP_PERIOD_S = 5
 _SHM_VOLUME = "shm"
+_PULUMI_WAIT_S = 600
 
 
 def workload(
@@ -40,12 +42,17 @@ def workload(
     kube: KubernetesConfig,
     placement: Placement,
     secret_checksum: str | None,
+    *,
+    files: PodFiles = NO_FILES,
+    waiting: str | None = None,
 ) -> list[Manifest]:
     """Every object of one workload, in the cluster where it is placed.
 
     Args:
         secret_checksum: of the values of its secrets. It stands on the pods, so that they restart when a
             value is rotated: a running process never reads its environment again.
+        files: what its pods read beside their environment.
+        waiting: the question to Prometheus that `autoscale.queue` is about; None without it.
     """
     cluster = placement.clusters[placement.workload_cluster[name]]
     most = placement.max_replicas[name]
@@ -54,11 +61,12 @@ def workload(
     claims = _claims(name, row, kube, cluster, base)
     secrets = external_secret(name, row.namespace, row.secret_env, kube, cluster)
     policy = workload_policy(name, row, kube, placement)
-    needs = [account, *claims, *secrets, policy]
+    texts = config_map(name, row.namespace, files, base)
+    needs = [account, *claims, *secrets, *texts, policy]
     priority = priority_class_manifest_name(cluster, row.priority)
     deployment = Manifest(
         f"{name}-deployment",
-        _deployment(name, row, kube, most, secret_checksum),
+        _deployment(name, row, kube, most, secret_checksum, files),
         (*base, *names_of(*needs), priority),
     )
     ports = {port_name: row.service_port(port_name) for port_name in row.ports}
@@ -68,9 +76,25 @@ def workload(
         service,
         deployment,
         *disruption_budget(name, row.namespace, most, row.max_unavailable, base),
-        *autoscaler(name, row, most, names_of(deployment)),
+        *_scaler(name, row, kube, cluster, most, deployment, waiting),
         *build_ingress(name, row, kube, names_of(service)),
     ]
+
+
+def _scaler(
+    name: str,
+    row: WorkloadConfig,
+    kube: KubernetesConfig,
+    cluster: Cluster,
+    most: int,
+    deployment: Manifest,
+    waiting: str | None,
+) -> list[Manifest]:
+    """One of the two and never both: KEDA refuses to share a target with another autoscaler."""
+    if scaled_by_keda(row, kube):
+        after = (deployment.name, keda_manifest_name(cluster))
+        return [scaled_object(name, row, kube, most, after, waiting)]
+    return autoscaler(name, row, most, names_of(deployment))
 
 
 def _claims(
@@ -87,7 +111,12 @@ def _claims(
 
 
 def _deployment(
-    name: str, row: WorkloadConfig, kube: KubernetesConfig, most: int, checksum: str | None
+    name: str,
+    row: WorkloadConfig,
+    kube: KubernetesConfig,
+    most: int,
+    checksum: str | None,
+    files: PodFiles,
 ) -> dict[str, Any]:
     identity = PodIdentity(
         name=name,
@@ -99,15 +128,19 @@ def _deployment(
         grace_s=row.grace_s,
         gpu=row.gpu,
         checksum=checksum if row.secret_env else None,
+        config_checksum=files.checksum,
     )
     further = {"topologySpreadConstraints": spread(name, by_revision=True)} if most > 1 else {}
     spec: dict[str, Any] = {
         "selector": {"matchLabels": selector_labels(name)},
         "strategy": _strategy(row),
         "revisionHistoryLimit": 3,
-        "progressDeadlineSeconds": max(600, 2 * row.health.startup_s),
+        "progressDeadlineSeconds": _deadline_s(row),
         "template": build_pod_template(
-            identity, [_container(name, row, kube)], _volumes(name, row), **further
+            identity,
+            [_container(name, row, kube, files)],
+            [*_volumes(name, row), *files.volumes(name)],
+            **further,
         ),
     }
     if row.autoscale is None:
@@ -116,9 +149,22 @@ def _deployment(
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": build_metadata(name, row.namespace, labels=selector_labels(name)),
+        "metadata": build_metadata(
+            name, row.namespace, labels=selector_labels(name), annotations=_patience(row)
+        ),
         "spec": spec,
     }
+
+
+def _deadline_s(row: WorkloadConfig) -> int:
+    """Seconds after which an update without progress has failed: two starts, one after the other."""
+    return max(_PULUMI_WAIT_S, 2 * row.health.startup_s)
+
+
+def _patience(row: WorkloadConfig) -> dict[str, str]:
+    """The engine waits for a Deployment as long as Kubernetes does, and not its own ten minutes."""
+    deadline_s = _deadline_s(row)
+    return {"pulumi.com/timeoutSeconds": str(deadline_s)} if deadline_s > _PULUMI_WAIT_S else {}
 
 
 def _strategy(row: WorkloadConfig) -> dict[str, Any]:
@@ -135,13 +181,14 @@ def _strategy(row: WorkloadConfig) -> dict[str, Any]:
     return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
 
 
-def _container(name: str, row: WorkloadConfig, kube: KubernetesConfig) -> dict[str, Any]:
+def _container(name: str, row: WorkloadConfig, kube: KubernetesConfig, files: PodFiles) -> dict[str, Any]:
     requests = {"cpu": row.cpu.request, "memory": row.memory.request}
     limits = {"cpu": row.cpu.limit, "memory": row.memory.limit}
     if row.gpu is not None and row.gpu.count > 0:
         requests[GPU_RESOURCE] = limits[GPU_RESOURCE] = str(row.gpu.count)
     environment = [{"name": key, "value": value} for key, value in row.env.items()]
-    environment += secret_environment(name, row.secret_env)
+    variables = {key: path for key, path in row.secret_env.items() if key not in files.secrets}
+    environment += secret_environment(name, variables)
     container: dict[str, Any] = {
         "name": name,
         "image": kube.images.pinned(row.image),
@@ -152,8 +199,8 @@ def _container(name: str, row: WorkloadConfig, kube: KubernetesConfig) -> dict[s
         ],
         "resources": {"requests": requests, "limits": limits},
         "securityContext": CONTAINER_SECURITY,
-        "volumeMounts": _mounts(row),
-        **_probes(row),
+        "volumeMounts": [*_mounts(row), *files.mounts()],
+        **build_probes(row),
     }
     if environment:
         container["env"] = environment
@@ -162,38 +209,6 @@ def _container(name: str, row: WorkloadConfig, kube: KubernetesConfig) -> dict[s
     if row.args:
         container["args"] = list(row.args)
     return container
-
-
-def _probes(row: WorkloadConfig) -> dict[str, Any]:
-    """A start may take its time; after that three unanswered questions take the pod out, then end it."""
-    health = row.health
-    port = health.port or next(iter(row.ports))
-    question: dict[str, Any] = (
-        {"tcpSocket": {"port": port}}
-        if health.tcp
-        else {"httpGet": {"path": health.path, "port": port, "scheme": "HTTP"}}
-    )
-    timeout_s = 5
-    return {
-        "startupProbe": {
-            **question,
-            "periodSeconds": _STARTUP_PERIOD_S,
-            "timeoutSeconds": timeout_s,
-            "failureThreshold": math.ceil(health.startup_s / _STARTUP_PERIOD_S),
-        },
-        "readinessProbe": {
-            **question,
-            "periodSeconds": 5,
-            "timeoutSeconds": timeout_s,
-            "failureThreshold": 3,
-        },
-        "livenessProbe": {
-            **question,
-            "periodSeconds": health.liveness_period_s,
-            "timeoutSeconds": timeout_s,
-            "failureThreshold": 3,
-        },
-    }
 
 
 def _mounts(row: WorkloadConfig) -> list[dict[str, Any]]:

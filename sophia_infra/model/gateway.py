@@ -18,10 +18,17 @@ from sophia_infra.model.forms import (
     Form,
     choice_form,
     number_form,
-    text_form,
     whole_number_form,
 )
-from sophia_infra.model.inference import VARIABLE_NAME, parse_base_url, parse_variable_name
+from sophia_infra.model.gateway_backends import (
+    BackendConfig,
+    BackendKind,
+    BaseUrl,
+    LatencyClass,
+    ModelId,
+    TokenPrice,
+)
+from sophia_infra.model.inference import VARIABLE_NAME, parse_variable_name
 from sophia_infra.model.value_types import DnsName, UsdAmount, YesNo
 
 __all__ = [
@@ -46,85 +53,9 @@ URL_VARIABLE = "SOPHIA_INFERENCE_URL"
 KEY_VARIABLE = "SOPHIA_INFERENCE_KEY"
 """A client's key."""
 
-BackendKind = Literal["vllm", "openai", "lambda"]
 Strategy = Literal["performance", "cost", "balanced"]
-LatencyClass = Literal["interactive", "standard", "batch"]
 
-ModelId = Annotated[str, text_form("a model id", max_characters=200)]
-_BaseUrl = Annotated[
-    str, Form(parse_base_url, {"type": "string", "format": "uri", "pattern": "^https?://[^@?#\\s]+$"})
-]
 _Variable = Annotated[str, Form(parse_variable_name, {"type": "string", "pattern": f"^{VARIABLE_NAME}$"})]
-
-
-class TokenPrice(ClosedModel):
-    """What a backend takes for one model."""
-
-    usd_per_million_input: UsdAmount = Field(description="Dollars per million input tokens. No default.")
-    usd_per_million_output: UsdAmount = Field(description="Dollars per million output tokens. No default.")
-
-
-class BackendConfig(ClosedModel):
-    """One server that speaks OpenAI's API."""
-
-    kind: Annotated[BackendKind, choice_form("a kind of backend", ("vllm", "openai", "lambda"))] = Field(
-        default="vllm",
-        description="vllm (our own GPUs), openai (any OpenAI-compatible endpoint) or lambda (Lambda's "
-        "Inference API: it ended on 2025-09-25 and each call fails with that sentence). Default vllm.",
-    )
-    workload: DnsName | None = Field(
-        default=None,
-        description="vllm: the workload that serves it; its address follows from it. Default none: base_url "
-        "is given.",
-    )
-    base_url: _BaseUrl | None = Field(
-        default=None, description="Address up to and with /v1. Default none: it follows from workload."
-    )
-    api_key_env: _Variable | None = Field(
-        default=None, description="Environment variable with the key, never the key. Default none."
-    )
-    models: dict[ModelId, ModelId] = Field(
-        description="Model of the catalogue -> its name at this backend. No default, at least one."
-    )
-    prices: dict[ModelId, TokenPrice] = Field(
-        default_factory=dict,
-        description="Model -> price here. Default: the catalogue's. For own GPUs it is a transfer price: the "
-        "machines themselves are paid by the hour.",
-    )
-    max_in_flight: Annotated[int, whole_number_form(1, 10_000)] = Field(
-        default=64, description="Requests at once, 1 to 10000; more wait in the queue. Default 64."
-    )
-    latency: Annotated[LatencyClass, choice_form("a latency class", ("interactive", "standard", "batch"))] = (
-        Field(
-            default="standard",
-            description="What it is good for: interactive, standard or batch. Default standard. "
-            "Interactive calls go to interactive backends first.",
-        )
-    )
-
-    @model_validator(mode="after")
-    def _reachable(self) -> Self:
-        conflicts = []
-        if self.workload is not None and self.kind != "vllm":
-            conflicts.append(Conflict(("workload",), Refused("goes with kind vllm only"), self.workload))
-        if self.workload is not None and self.base_url is not None:
-            conflicts.append(
-                Conflict(("base_url",), Refused("is given beside workload: keep one of the two"))
-            )
-        if self.workload is None and self.base_url is None and self.kind != "lambda":
-            conflicts.append(
-                Conflict(("base_url",), Refused("is missing: give it, or workload for kind vllm"))
-            )
-        if not self.models:
-            conflicts.append(Conflict(("models",), Refused("is empty: name at least one model"), {}))
-        unserved = sorted(set(self.prices) - set(self.models))
-        if unserved:
-            conflicts.append(
-                Conflict(("prices", unserved[0]), Refused("is not a model of this backend"), unserved[0])
-            )
-        if conflicts:
-            raise ConflictsFound(conflicts)
-        return self
 
 
 class RoutingConfig(ClosedModel):
@@ -166,9 +97,13 @@ class RoutingConfig(ClosedModel):
 class InferenceBudget(ClosedModel):
     """Hard limits in dollars: what would pass them is refused before it is sent."""
 
-    usd_per_request: UsdAmount = Field(default=Decimal("1.00"), description="Default $1.")
-    usd_per_hour: UsdAmount = Field(default=Decimal("10.00"), description="Default $10.")
-    usd_per_day: UsdAmount = Field(default=Decimal("100.00"), description="Default $100.")
+    usd_per_request: UsdAmount = Field(
+        default=Decimal("1.00"), description="Dollars that one call may cost. Default $1."
+    )
+    usd_per_hour: UsdAmount = Field(
+        default=Decimal("10.00"), description="Any hour of the clock, UTC. Default $10."
+    )
+    usd_per_day: UsdAmount = Field(default=Decimal("100.00"), description="Calendar day, UTC. Default $100.")
     usd_per_month: UsdAmount = Field(
         default=Decimal("2500.00"), description="Calendar month, UTC. Default $2,500."
     )
@@ -180,7 +115,7 @@ class InferenceBudget(ClosedModel):
 class CacheConfig(ClosedModel):
     """Answers kept to be given again; never for streams or a temperature above 0."""
 
-    enabled: YesNo = Field(default=True, description="Default true.")
+    enabled: YesNo = Field(default=True, description="false keeps none. Default true.")
     ttl_s: Annotated[int, whole_number_form(1, 604_800)] = Field(
         default=3_600, description="Seconds that an answer is kept. Default 3600."
     )
@@ -196,16 +131,16 @@ class GatewayLimits(ClosedModel):
         default=16_777_216, description="Bytes of one request. Default 16 MiB: a million tokens fit."
     )
     max_input_tokens: Annotated[int, whole_number_form(1, 100_000_000)] = Field(
-        default=1_000_000, description="Default 1000000."
+        default=1_000_000, description="Tokens of one call's input. Default 1000000."
     )
     max_output_tokens: Annotated[int, whole_number_form(1, 100_000_000)] = Field(
-        default=100_000, description="Default 100000."
+        default=100_000, description="Tokens of one answer. Default 100000."
     )
     timeout_s: Annotated[float, number_form(0, 3_600)] = Field(
         default=300.0, description="Seconds for a call with all its tries and its waiting. Default 300."
     )
     requests_per_minute: Annotated[int, whole_number_form(1, 1_000_000)] = Field(
-        default=10_000, description="For each key. Default 10000."
+        default=10_000, description="Calls a minute of each key. Default 10000."
     )
     burst: Annotated[int, whole_number_form(1, 1_000_000)] = Field(
         default=100, description="Requests of one key at once before the rate counts. Default 100."
@@ -225,30 +160,37 @@ class GatewayUser(ClosedModel):
     """Who may call, by a key of its own."""
 
     requests_per_minute: Annotated[int, whole_number_form(1, 1_000_000)] | None = Field(
-        default=None, description="Default: that of limits."
+        default=None, description="Calls a minute of its keys. Default: that of limits."
     )
     budget: InferenceBudget | None = Field(
         default=None, description="Limits of this user beside those of all. Default none."
     )
-    models: tuple[ModelId, ...] = Field(default=(), description="Models it may use. Default: all.")
+    models: tuple[ModelId, ...] = Field(default=(), description="Models that it may use. Default: all.")
 
 
 class GatewayConfig(ClosedModel):
     """The gateway of one stack."""
 
     backends: dict[DnsName, BackendConfig] = Field(description="Name -> backend. No default, at least one.")
-    url: _BaseUrl | None = Field(
+    url: BaseUrl | None = Field(
         default=None,
         description="Address up to and with /v1 at which clients and `pulumi up` reach it. Default none: "
         "it is not asked for its models; a stack on the emulator knows its own.",
     )
-    routing: RoutingConfig = Field(default_factory=RoutingConfig, description="Default: balanced.")
+    routing: RoutingConfig = Field(
+        default_factory=RoutingConfig,
+        description="Which model and backend a call goes to. Default: balanced.",
+    )
     budget: InferenceBudget = Field(
         default_factory=InferenceBudget,
         description="For all users together. Default $1 a request, $10 an hour, $100 a day, $2,500 a month.",
     )
-    cache: CacheConfig = Field(default_factory=CacheConfig, description="Default: on for an hour.")
-    limits: GatewayLimits = Field(default_factory=GatewayLimits, description="Default: the plan's.")
+    cache: CacheConfig = Field(
+        default_factory=CacheConfig, description="Answers that are kept. Default: on, for an hour."
+    )
+    limits: GatewayLimits = Field(
+        default_factory=GatewayLimits, description="What one process takes. Default: the plan's."
+    )
     users: dict[DnsName, GatewayUser] = Field(
         default_factory=dict, description="Name -> user. Default none: nobody gets in."
     )

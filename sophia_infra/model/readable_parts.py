@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from sophia_infra.model.forms import Conflict
+from sophia_infra.model.gateway import GatewayConfig
 from sophia_infra.model.instance import InstanceConfig
 from sophia_infra.model.kubernetes.config import ONLY_PARTS, KubernetesConfig
 from sophia_infra.model.kubernetes.config_rules import find_kubernetes_conflicts
@@ -38,6 +39,8 @@ def read_parts(raw: Mapping[str, Any]) -> StackParts:
         has_ssh=raw.get("ssh") is not None,
         phase=int(phase) if phase in ("1", "2", "3") else 1,
         kubernetes=kubernetes,
+        gateway=_one(raw.get("gateway"), GatewayConfig),
+        has_gateway=raw.get("gateway") is not None,
         is_whole=fleet is not None and None not in fleet.values() and not unreadable,
     )
 
@@ -73,6 +76,13 @@ def find_section_conflicts(section: object) -> list[Conflict]:
         return []
     found = find_kubernetes_conflicts(kube, unreadable)
     return [Conflict(("kubernetes", *conflict.loc), conflict.refused, conflict.value) for conflict in found]
+
+
+def _one(section: object, model: type[_Model]) -> _Model | None:
+    try:
+        return model.model_validate(section)
+    except ValidationError:
+        return None
 
 
 def _entries(section: object, model: type[_Model]) -> dict[str, _Model | None] | None:

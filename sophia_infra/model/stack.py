@@ -97,6 +97,8 @@ class StackConfig(ClosedModel):
             has_ssh=self.ssh is not None,
             phase=self.phase,
             kubernetes=self.kubernetes,
+            gateway=self.gateway,
+            has_gateway=self.gateway is not None,
         )
         conflicts = find_stack_conflicts(parts)
         if conflicts:

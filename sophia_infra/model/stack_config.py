@@ -18,6 +18,7 @@ from sophia_infra.model import yaml_text
 from sophia_infra.model.errors import ConfigError, Problem, Refused, did_you_mean
 from sophia_infra.model.explain import explain, key_path, make_problem, shown_key
 from sophia_infra.model.forms import Conflict
+from sophia_infra.model.gateway_rules import switch_off_idle_gateways
 from sophia_infra.model.instance import InstanceConfig
 from sophia_infra.model.readable_parts import find_section_conflicts, read_parts
 from sophia_infra.model.stack import EmulatorConfig, StackConfig
@@ -110,7 +111,7 @@ class _Reading:
 
     def read(self, mapping: Mapping[str, object]) -> StackConfig:
         raw = {name: self._without_ciphertext(value, (name,)) for name, value in self._own(mapping)}
-        raw = self._with_table(raw)
+        raw = switch_off_idle_gateways(self._with_table(raw))
         config: StackConfig | None = None
         try:
             config = StackConfig.model_validate(raw)

@@ -9,6 +9,8 @@ from typing import Literal
 from sophia_infra.model.catalogue import REGIONS_WITHOUT_FIREWALL
 from sophia_infra.model.errors import Refused, did_you_mean
 from sophia_infra.model.forms import Conflict
+from sophia_infra.model.gateway import GatewayConfig
+from sophia_infra.model.gateway_rules import find_gateway_conflicts
 from sophia_infra.model.instance import InstanceConfig
 from sophia_infra.model.kubernetes.config import KubernetesConfig
 from sophia_infra.model.kubernetes.stack_fit import find_fit_conflicts
@@ -31,6 +33,8 @@ class StackParts:
         phase: 1 when it could not be read.
         kubernetes: what of the section could be read; None without one.
         is_whole: nothing of the fleet and of the section was left out for being unreadable.
+        gateway: None without one, and when it could not be read.
+        has_gateway: the key is there, right or wrong.
     """
 
     fleet: Mapping[str, InstanceConfig]
@@ -42,6 +46,8 @@ class StackParts:
     phase: int = 1
     kubernetes: KubernetesConfig | None = None
     is_whole: bool = True
+    gateway: GatewayConfig | None = None
+    has_gateway: bool = False
 
 
 def find_stack_conflicts(parts: StackParts) -> list[Conflict]:
@@ -53,6 +59,7 @@ def find_stack_conflicts(parts: StackParts) -> list[Conflict]:
         *_find_double_names(parts.fleet),
         *_find_double_adoptions(parts.fleet),
         *_find_misfits(parts),
+        *_find_gateway_misfits(parts),
     ]
 
 
@@ -78,6 +85,11 @@ def _find_misfits(parts: StackParts) -> list[Conflict]:
     if parts.kubernetes is None:
         return []
     return find_fit_conflicts(parts.kubernetes, parts.fleet, parts.phase, is_whole=parts.is_whole)
+
+
+def _find_gateway_misfits(parts: StackParts) -> Iterator[Conflict]:
+    if parts.gateway is not None or not parts.has_gateway:
+        yield from find_gateway_conflicts(parts.gateway, parts.kubernetes, is_whole=parts.is_whole)
 
 
 def _find_emulator_settings_for_lambda(parts: StackParts) -> Iterator[Conflict]:

@@ -76,9 +76,13 @@ def stack_config(stack: str) -> dict[str, Any]:
 
 
 def fleet_config(stack: str) -> dict[str, Any]:
-    """The same in phase 1 without Kubernetes: machines, and what they need."""
+    """The same in phase 1 without Kubernetes and what runs on it: machines, and what they need."""
     return {
-        **{key: value for key, value in stack_config(stack).items() if key != "sophia:kubernetes"},
+        **{
+            key: value
+            for key, value in stack_config(stack).items()
+            if key not in ("sophia:kubernetes", "sophia:gateway")
+        },
         "sophia:phase": 1,
     }
 

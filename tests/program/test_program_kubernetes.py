@@ -17,6 +17,9 @@ from tests.program.program_run import CHECKOUT, Run, run_program, stack_config
 
 RunLocal = Callable[..., Run]
 
+GATEWAYS = {"inference-gateway"} if "sophia:gateway" in stack_config("local") else set()
+SERVICES = 17 + len(GATEWAYS)
+PROMETHEUS = "http://prometheus.monitoring.svc:9090"
 KUBECONFIG = "apiVersion: v1\nkind: Config\nmarker: a-secret-of-the-administrator\n"
 
 
@@ -43,6 +46,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, esc_variables: dict[str
         preview: bool = False,
         endpoint: str = "emulator",
         generations: Mapping[str, int] | None = None,
+        gateway: bool = False,
         **changes: Any,
     ) -> Run:
         config = {**stack_config("local"), "sophia:endpoint": endpoint}
@@ -53,6 +57,8 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, esc_variables: dict[str
             for name, machine in config["sophia:fleet"].items()
         }
         config["sophia:fleet"] = fleet
+        if gateway:
+            config["sophia:gateway"] = stack_config("production")["sophia:gateway"]
         section = {**config["sophia:kubernetes"], **changes}
         section = {key: value for key, value in section.items() if value is not None}
         return run_program(
@@ -65,12 +71,35 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, esc_variables: dict[str
 def test_every_service_of_the_table_is_a_component_with_its_objects(run: RunLocal) -> None:
     made = run()
     assert made.errors == []
-    assert len(made.of_kind("Workload")) == 17
+    servers = {*made.of_kind("InferenceBackend"), *made.of_kind("InferenceGateway")}
+    assert servers == {"lambda-inference", *GATEWAYS}
+    assert len(made.of_kind("Workload")) == 16
     assert set(made.of_kind("Database")) == {"postgres", "redis", "n8n-redis", "qdrant"}
     kinds = made.kinds()
-    assert (kinds["Deployment"], kinds["StatefulSet"], kinds["NodePatch"]) == (17, 5, 5)
+    assert (kinds["Deployment"], kinds["StatefulSet"], kinds["NodePatch"]) == (SERVICES, 5, 5)
     assert made.resources["sophia-backend-deployment"].parent == "sophia-backend"
     assert made.resources["sophia-backend-deployment"].type == "kubernetes:apps/v1:Deployment"
+
+
+def test_a_served_model_and_its_gateway_are_components_scaled_by_keda(run: RunLocal) -> None:
+    made = run(autoscaling={"keda": {"enabled": True, "prometheus_url": PROMETHEUS}}, gateway=True)
+    assert made.errors == []
+    for kind, name in (("InferenceBackend", "lambda-inference"), ("InferenceGateway", "inference-gateway")):
+        assert made.named(kind, name).parent == "sophia"
+        assert made.resources[f"{name}-deployment"].parent == name
+        scaled = made.resources[f"{name}-scaled-object"]
+        assert scaled.type == "kubernetes:keda.sh/v1alpha1:ScaledObject"
+        assert {f"{name}-deployment", "sophia-keda"} <= scaled.depends_on
+    assert made.resources["sophia-keda"].parent == "sophia-autoscaling"
+    config = made.resources["inference-gateway-config"].inputs["data"]["gateway.json"]
+    assert json.loads(config)["backends"]["own-gpu"]["base_url"].startswith("http://lambda-inference.")
+    assert made.outputs["endpoints"]["inference-gateway"].endswith(".svc.cluster.local:8086")
+
+
+def test_a_backend_that_no_workload_is_registers_nothing(run: RunLocal) -> None:
+    made = run(gateway=True, workloads={"lambda-inference": {"enabled": False}})
+    assert (made.exit_code, made.resources) == (1, {})
+    assert "sophia:gateway.backends.own-gpu.workload" in made.errors[0]
 
 
 def test_phase_1_makes_gpus_usable_and_no_service(run: RunLocal) -> None:
@@ -180,7 +209,7 @@ def test_one_cluster_a_region_by_default(run: RunLocal) -> None:
 
 
 def test_a_preview_without_machines_shows_every_object(run: RunLocal) -> None:
-    assert run(preview=True).kinds()["Deployment"] == 17
+    assert run(preview=True).kinds()["Deployment"] == SERVICES
 
 
 def test_services_are_exported_where_they_are_reached(run: RunLocal) -> None:

@@ -1,6 +1,6 @@
 """Kubernetes as typed configuration: clusters, workloads, databases, and where they find a place. Pure."""
 
-from sophia_infra.model.kubernetes.autoscaling import AutoscalingConfig, KedaConfig
+from sophia_infra.model.kubernetes.autoscaling import AutoscaleConfig, AutoscalingConfig, KedaConfig
 from sophia_infra.model.kubernetes.config import KubernetesConfig
 from sophia_infra.model.kubernetes.database import (
     DATABASE_PORTS,
@@ -24,7 +24,6 @@ from sophia_infra.model.kubernetes.services import (
 )
 from sophia_infra.model.kubernetes.vllm import API_KEY_VARIABLE, VllmConfig
 from sophia_infra.model.kubernetes.workload import (
-    AutoscaleConfig,
     HealthConfig,
     RouteConfig,
     VolumeConfig,

@@ -12,7 +12,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from sophia_infra.model.kubernetes.autoscaling import AutoscalingConfig, KedaConfig
+from sophia_infra.model.kubernetes.autoscaling import AutoscaleConfig, AutoscalingConfig, KedaConfig
 from sophia_infra.model.kubernetes.config import KubernetesConfig
 from sophia_infra.model.kubernetes.database import BackupConfig, DatabaseConfig
 from sophia_infra.model.kubernetes.gpus import GpuOperatorConfig, GpuRequest, GpuSharing
@@ -26,7 +26,6 @@ from sophia_infra.model.kubernetes.services import (
 )
 from sophia_infra.model.kubernetes.vllm import VllmConfig
 from sophia_infra.model.kubernetes.workload import (
-    AutoscaleConfig,
     HealthConfig,
     RouteConfig,
     VolumeConfig,

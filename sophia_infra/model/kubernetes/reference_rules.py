@@ -11,6 +11,7 @@ from sophia_infra.model.kubernetes.texts import registry_of
 
 if TYPE_CHECKING:
     from sophia_infra.model.kubernetes.config import KubernetesConfig
+    from sophia_infra.model.kubernetes.database import DatabaseConfig
     from sophia_infra.model.kubernetes.workload import WorkloadConfig
 
 __all__ = ["find_reference_conflicts"]
@@ -50,8 +51,13 @@ def _find_wrong_partners(
                 f"is neither a workload nor a database{hint}", allowed=", ".join(sorted(declared))
             )
             yield Conflict(loc, refused, partner)
-        elif row.enabled and target is not None and not target.enabled:
+        elif row.enabled and target is not None and not target.enabled and not _is_idle_gateway(target):
             yield Conflict(loc, Refused("is not enabled: enable it, or do not talk to it"), partner)
+
+
+def _is_idle_gateway(target: WorkloadConfig | DatabaseConfig) -> bool:
+    """Rows of the shared table name the gateway; where a stack has none, that opens nothing."""
+    return bool(getattr(target, "gateway", False))
 
 
 def _find_wrong_volumes(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from sophia_infra.model.forms import ClosedModel, ConflictsFound, choice_form, text_form, whole_number_form
+from sophia_infra.model.kubernetes.autoscaling import AutoscaleConfig
 from sophia_infra.model.kubernetes.gpus import GpuRequest
 from sophia_infra.model.kubernetes.quantity import Bytes, Cpu, Memory
 from sophia_infra.model.kubernetes.texts import (
@@ -16,20 +17,18 @@ from sophia_infra.model.kubernetes.texts import (
     HealthPath,
     HostLabel,
     ImageText,
-    Percent,
     PortName,
     PortNumber,
     SecretPath,
     UserId,
 )
 from sophia_infra.model.kubernetes.vllm import VllmConfig
-from sophia_infra.model.kubernetes.workload_rules import find_autoscale_conflicts, find_workload_conflicts
+from sophia_infra.model.kubernetes.workload_rules import find_workload_conflicts
 from sophia_infra.model.value_types import DnsName, YesNo
 
 __all__ = [
     "DEFAULT_NAMESPACE",
     "Architecture",
-    "AutoscaleConfig",
     "HealthConfig",
     "Priority",
     "RouteConfig",
@@ -103,50 +102,6 @@ class RouteConfig(ClosedModel):
         description="Label in front of the domain of ingress: app makes app.<domain>. No default."
     )
     path: HealthPath = Field(default="/", description="Path prefix. Default /: the whole host.")
-
-
-class AutoscaleConfig(ClosedModel):
-    """Pods between two numbers, by at least one measure. What GPUs cannot carry is cut off, with a note."""
-
-    min: Annotated[int, whole_number_form(1, 1000)] = Field(
-        description="Pods at least, 1 to 1000. No default: nothing scales to zero."
-    )
-    max: Annotated[int, whole_number_form(1, 1000)] = Field(
-        description="Pods at most, 1 to 1000. No default: growth costs money."
-    )
-    cpu: Percent | None = Field(
-        default=None, description="Percent of the CPU request to aim at, 1 to 100. Default: not a measure."
-    )
-    memory: Percent | None = Field(
-        default=None, description="Percent of the memory request to aim at. Default: not a measure."
-    )
-    gpu_utilization: Percent | None = Field(
-        default=None,
-        description="Percent of GPU use to aim at. Default: not a measure; refused where a GPU is shared, "
-        "because its use cannot be told apart by pod.",
-    )
-    queue: Annotated[int, whole_number_form(1, 100_000)] | None = Field(
-        default=None,
-        description="Calls waiting at the gateway to aim at for each pod; for rows with vllm, by KEDA. "
-        "Default: not a measure.",
-    )
-    rps: Annotated[int, whole_number_form(1, 1_000_000)] | None = Field(
-        default=None,
-        description="Calls a second to aim at for each pod; for the gateway's row, by KEDA. Default: not a "
-        "measure.",
-    )
-
-    @property
-    def asks_prometheus(self) -> bool:
-        """Whether a measure is one that only KEDA has."""
-        return self.queue is not None or self.rps is not None
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        conflicts = find_autoscale_conflicts(self)
-        if conflicts:
-            raise ConflictsFound(conflicts)
-        return self
 
 
 class WorkloadConfig(ClosedModel):

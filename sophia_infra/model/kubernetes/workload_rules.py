@@ -13,7 +13,8 @@ from sophia_infra.model.kubernetes.quantity import bytes_of
 from sophia_infra.model.kubernetes.server_rules import find_server_conflicts
 
 if TYPE_CHECKING:
-    from sophia_infra.model.kubernetes.workload import AutoscaleConfig, WorkloadConfig
+    from sophia_infra.model.kubernetes.autoscaling import AutoscaleConfig
+    from sophia_infra.model.kubernetes.workload import WorkloadConfig
 
 __all__ = ["find_autoscale_conflicts", "find_workload_conflicts"]
 

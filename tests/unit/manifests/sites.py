@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from sophia_infra.manifests import ChartRelease, ClusterObjects, Item, Manifest, all_objects
+from sophia_infra.model.gateway import GatewayConfig
 from sophia_infra.model.instance import InstanceConfig
-from sophia_infra.model.kubernetes import Cluster, KubernetesConfig, Placement, place
+from sophia_infra.model.kubernetes import AutoscalingConfig, Cluster, KubernetesConfig, Placement, place
 from sophia_infra.model.kubernetes.placement import place_on
 from sophia_infra.model.stack_config import load_stack_config
 
 CHECKOUT = Path(__file__).resolve().parents[3]
+PROMETHEUS = "http://prometheus.monitoring.svc:9090"
 TOKEN = "token-that-is-shown-nowhere"
-STACKS = ("local", "production", "local-per-region")
+STACKS = ("local", "production", "local-per-region", "production-keda")
 
 FLEET = {
     "core": ("gpu_1x_gh200", "us-east-3"),
@@ -35,6 +37,7 @@ class Site:
     placement: Placement
     cluster: Cluster
     objects: ClusterObjects
+    gateway: GatewayConfig | None = None
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -60,7 +63,10 @@ class Site:
 
 @cache
 def sites(stack: str) -> tuple[Site, ...]:
-    """The clusters of a stack file; `local-per-region` is `local` with a cluster for each region."""
+    """The clusters of a stack file; `local-per-region` is `local` with a cluster for each region.
+
+    `production-keda` is `production` with KEDA and a Prometheus.
+    """
     config = load_stack_config(CHECKOUT / f"Pulumi.{stack.partition('-')[0]}.yaml")
     kube = config.kubernetes
     assert kube is not None
@@ -68,17 +74,23 @@ def sites(stack: str) -> tuple[Site, ...]:
     if stack.endswith("per-region"):
         kube = kube.model_copy(update={"topology": "per_region"})
         placement = place_on(config.instances(2), kube)
-    return sites_of(kube, placement)
+    if stack.endswith("keda"):
+        on = AutoscalingConfig.model_validate({"keda": {"enabled": True, "prometheus_url": PROMETHEUS}})
+        kube = kube.model_copy(update={"autoscaling": on})
+    return sites_of(kube, placement, config.gateway)
 
 
-def sites_of(kube: KubernetesConfig, placement: Placement) -> tuple[Site, ...]:
+def sites_of(
+    kube: KubernetesConfig, placement: Placement, gateway: GatewayConfig | None = None
+) -> tuple[Site, ...]:
     checksums = dict.fromkeys([*kube.enabled_workloads(), *kube.enabled_databases()], "abc123")
     return tuple(
         Site(
             kube,
             placement,
             cluster,
-            all_objects(kube, placement, cluster, token=TOKEN, secret_checksums=checksums),
+            all_objects(kube, placement, cluster, token=TOKEN, secret_checksums=checksums, gateway=gateway),
+            gateway,
         )
         for cluster in placement.clusters.values()
     )
@@ -90,7 +102,9 @@ def with_digests(site: Site) -> Site:
     images += [row.image for row in site.kube.enabled_databases().values()]
     pins = site.kube.images.model_copy(update={"digests": dict.fromkeys(images, f"sha256:{'0' * 64}")})
     kube = site.kube.model_copy(update={"images": pins})
-    (pinned,) = (one for one in sites_of(kube, site.placement) if one.cluster.name == site.cluster.name)
+    (pinned,) = (
+        one for one in sites_of(kube, site.placement, site.gateway) if one.cluster.name == site.cluster.name
+    )
     return pinned
 
 

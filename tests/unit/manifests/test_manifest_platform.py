@@ -40,11 +40,11 @@ def test_an_existing_cluster_is_not_taken_for_k3s() -> None:
 
 
 def test_time_slicing_is_a_named_configuration_that_its_nodes_ask_for() -> None:
-    (site,) = sites("local")
+    site = site_of({"gpu_sharing": {"A6000": {"time_slicing": 2}}, "workloads": {"web": row()}})
     config = release(site, "gpu-operator").values["devicePlugin"]["config"]
     assert config["create"] is True
     assert config["default"] in config["data"]
-    name = labels_of(site, "sophia-mcp-orchestrator")["nvidia.com/device-plugin.config"]
+    name = labels_of(site, "orchestrator")["nvidia.com/device-plugin.config"]
     sliced = yaml.safe_load(config["data"][name])
     (resource,) = sliced["sharing"]["timeSlicing"]["resources"]
     assert resource == {"name": "nvidia.com/gpu", "replicas": 2}

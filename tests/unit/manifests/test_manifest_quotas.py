@@ -59,9 +59,9 @@ def test_quotas_sum_within_the_supply_in_the_stacks() -> None:
         check_supply(site)
 
 
-def test_the_local_stack_gives_services_four_places_and_training_two() -> None:
+def test_the_local_stack_gives_services_three_places_and_training_two() -> None:
     (site,) = sites("local")
-    assert gpu_quotas(site) == {"sophia-ai-prod": 4, "sophia-ai": 0, "sophia-training": 2}
+    assert gpu_quotas(site) == {"sophia-ai-prod": 3, "sophia-ai": 0, "sophia-training": 2}
     assert {name: quotas["nvidia.com/gpu"] for name, quotas in flavor_quotas(site).items()} == {
         "gh200": "0",
         "a6000": "0",

@@ -28,7 +28,7 @@ PLAN = {  # replicas (where the fleet can carry them), main port, request and li
     "sophia-ai-core": (1, 8000, "4..8", "16Gi..32Gi"),
     "sophia-backend": (3, 8000, "1..2", "2Gi..4Gi"),
     "sophia-frontend": (2, 80, "100m..200m", "128Mi..256Mi"),
-    "lambda-inference": (2, 8080, "2..4", "8Gi..16Gi"),
+    "lambda-inference": (1, 8080, "2..4", "8Gi..16Gi"),  # the plan says 2: two halves of one GPU
     "mcp-gateway": (3, 8000, "500m..1", "512Mi..1Gi"),
     "lambda-labs-mcp": (2, 9025, "100m..500m", "256Mi..512Mi"),
     "n8n-main": (2, 5678, "1..2", "2Gi..4Gi"),
@@ -53,8 +53,9 @@ def placement(local: StackConfig) -> Placement:
 
 
 def test_every_row_of_the_plan_is_there_with_its_numbers(kube: KubernetesConfig) -> None:
-    rows = kube.enabled_workloads()
-    assert set(rows) == {*PLAN, "sophia-data-pipeline"}
+    rows = kube.workloads
+    assert set(rows) == {*PLAN, "sophia-data-pipeline", "inference-gateway"}
+    assert all(row.enabled or row.gateway for row in rows.values())
     for name, numbers in PLAN.items():
         row = rows[name]
         assert (row.replicas, row.main_port, str(row.cpu), str(row.memory)) == numbers, name
@@ -76,7 +77,8 @@ def test_what_the_plan_says_of_single_rows(kube: KubernetesConfig) -> None:
     assert scaled == {
         "sophia-ai-core": (1, 4),
         "sophia-backend": (3, 10),
-        "lambda-inference": (2, 8),
+        "lambda-inference": (1, 8),
+        "inference-gateway": (2, 12),
         "mcp-gateway": (3, 10),
         "n8n-worker": (5, 20),
     }
@@ -107,14 +109,14 @@ def test_everything_finds_a_place_on_the_five_machines(placement: Placement) -> 
     assert (cluster.name, cluster.server, len(cluster.nodes)) == ("sophia", "sophia-production", 5)
     assert dict(placement.gpu_places) == {
         ("sophia", "GH200"): 1,
-        ("sophia", "A6000"): 2,
+        ("sophia", "A6000"): 1,
         ("sophia", "A100"): 1,
         ("sophia", "RTX6000"): 1,
         ("sophia", "A10"): 1,
     }
     left = {key: count - placement.gpu_reserved[key] for key, count in placement.gpu_places.items()}
     assert {model: count for (_, model), count in left.items() if count} == {"RTX6000": 1, "A10": 1}
-    assert (placement.max_replicas["sophia-ai-core"], placement.max_replicas["lambda-inference"]) == (1, 2)
+    assert (placement.max_replicas["sophia-ai-core"], placement.max_replicas["lambda-inference"]) == (1, 1)
     assert [note.split(" ")[0] for note in placement.notes[1:]] == [
         "sophia:kubernetes.workloads.sophia-ai-core.autoscale.max:",
         "sophia:kubernetes.workloads.lambda-inference.autoscale.max:",
@@ -169,9 +171,10 @@ def test_secrets_are_named_by_path_and_by_one_path_each_variable(kube: Kubernete
         "data",
         "databases",
         "engineering",
+        "inference",
         "lambda",
     }
-    assert all(path.count(".") == 1 for path in paths)
+    assert all(path.count(".") == 1 + path.startswith("inference.keys.") for path in paths)
 
 
 def test_production_waits_for_phase_2_and_asks_for_digests_only_then() -> None:
@@ -201,4 +204,5 @@ def test_every_secret_of_the_table_is_in_the_environment_definition(kube: Kubern
     paths = {path for row in kube.workloads.values() for path in row.secret_env.values()}
     paths |= {path for row in kube.databases.values() for path in row.secret_env.values()}
     defined = {f"{group}.{name}" for group, names in values.items() for name in names}
+    defined |= {f"inference.keys.{user}" for user in values["inference"]["keys"]}
     assert paths <= defined

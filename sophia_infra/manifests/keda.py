@@ -1,0 +1,127 @@
+"""KEDA: its release, and ScaledObjects for rows that scale by what only Prometheus knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sophia_infra.manifests.autoscaling import GPU_METRIC, scaling_behavior
+from sophia_infra.manifests.names import KEDA_NAMESPACE
+from sophia_infra.manifests.namespaces import namespace_manifest_name
+from sophia_infra.manifests.objects import ChartRelease, Item, Manifest, build_metadata
+from sophia_infra.manifests.tolerations import ARM64_TOLERATION
+from sophia_infra.model.kubernetes import AutoscaleConfig, Cluster, KubernetesConfig, WorkloadConfig
+
+__all__ = ["keda", "keda_manifest_name", "scaled_by_keda", "scaled_object", "waiting_calls"]
+
+_API = "keda.sh/v1alpha1"
+_POLLING_S = 15
+_FAILED_POLLS = 4
+# Every scraped gateway has this series from its start; a queue has none before the first call waits.
+_NOBODY = "sum(lambda_inference_in_flight) * 0"
+
+
+def keda_manifest_name(cluster: Cluster) -> str:
+    """Logical name of the release, for `after`."""
+    return f"{cluster.name}-keda"
+
+
+def keda(kube: KubernetesConfig, cluster: Cluster) -> list[Item]:
+    """KEDA's release; nothing where it is off. It serves external metrics only, so an adapter may stay."""
+    config = kube.autoscaling.keda
+    if not config.enabled:
+        return []
+    release = ChartRelease(
+        name=keda_manifest_name(cluster),
+        release="keda",
+        chart="keda",
+        namespace=KEDA_NAMESPACE,
+        values={"crds": {"install": True}, "tolerations": [ARM64_TOLERATION]},
+        version=config.version,
+        after=(namespace_manifest_name(cluster, KEDA_NAMESPACE),),
+    )
+    return [release]
+
+
+def scaled_by_keda(row: WorkloadConfig, kube: KubernetesConfig) -> bool:
+    """Whether the row's pods are counted by KEDA instead of the cluster's own autoscaler."""
+    return kube.autoscaling.keda.enabled and row.autoscale is not None and row.autoscale.asks_prometheus
+
+
+def waiting_calls(backends: tuple[str, ...]) -> str:
+    """Calls that wait in all gateways for these backends; for any backend when none is named."""
+    chosen = f'{{backend=~"{"|".join(backends)}"}}' if backends else ""
+    return f"sum(lambda_inference_queue_length{chosen}) or {_NOBODY}"
+
+
+def scaled_object(
+    name: str,
+    row: WorkloadConfig,
+    kube: KubernetesConfig,
+    max_replicas: int,
+    after: tuple[str, ...],
+    waiting: str | None = None,
+) -> Manifest:
+    """The ScaledObject of a row for which `scaled_by_keda` holds.
+
+    A Prometheus that does not answer, or answers with nothing, is an error and not a zero: after a minute of
+    it the pods stay where they are, or grow to the row's replicas.
+
+    Args:
+        max_replicas: what the GPUs of the fleet can carry.
+        waiting: the question behind `autoscale.queue`; default: calls waiting for any backend.
+    """
+    config = row.autoscale
+    if config is None:
+        raise ValueError(f"{name} has no autoscale")
+    spec = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+        "pollingInterval": _POLLING_S,
+        "minReplicaCount": min(config.min, max_replicas),
+        "maxReplicaCount": max_replicas,
+        "fallback": {
+            "failureThreshold": _FAILED_POLLS,
+            "replicas": min(row.replicas, max_replicas),
+            "behavior": "currentReplicasIfHigher",
+        },
+        # The name of the autoscaler that the row had before KEDA: it is taken over, not fought.
+        "advanced": {"horizontalPodAutoscalerConfig": {"name": name, "behavior": scaling_behavior(row)}},
+        "triggers": _triggers(name, row.namespace, config, kube, waiting or waiting_calls(())),
+    }
+    body = {
+        "apiVersion": _API,
+        "kind": "ScaledObject",
+        "metadata": build_metadata(
+            name, row.namespace, annotations={"scaledobject.keda.sh/transfer-hpa-ownership": "true"}
+        ),
+        "spec": spec,
+    }
+    return Manifest(f"{name}-scaled-object", body, after)
+
+
+def _triggers(
+    name: str, namespace: str, config: AutoscaleConfig, kube: KubernetesConfig, waiting: str
+) -> list[dict[str, Any]]:
+    """One for each measure. Of an AverageValue the query is the sum over all pods: KEDA divides by them."""
+    questions = (
+        (waiting, config.queue),
+        (f"sum(rate(lambda_inference_requests_total[1m])) or {_NOBODY}", config.rps),
+        (f'sum({GPU_METRIC}{{namespace="{namespace}",pod=~"{name}-[^-]+-[^-]+"}})', config.gpu_utilization),
+    )
+    made: list[dict[str, Any]] = [
+        {
+            "type": "prometheus",
+            "metricType": "AverageValue",
+            "metadata": {
+                "serverAddress": str(kube.autoscaling.keda.prometheus_url),
+                "query": query,
+                "threshold": str(threshold),
+                "ignoreNullValues": "false",
+            },
+        }
+        for query, threshold in questions
+        if threshold is not None
+    ]
+    for kind, percent in (("cpu", config.cpu), ("memory", config.memory)):
+        if percent is not None:
+            made.append({"type": kind, "metricType": "Utilization", "metadata": {"value": str(percent)}})
+    return made
