@@ -1,0 +1,41 @@
+"""Errors that no server can be made to give at once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import httpx2
+import openai
+import pytest
+
+from sophia_infra.inference.transport_errors import attempt_failed
+
+REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1/chat/completions")
+
+
+def _status(status: int, code: str | None = None) -> openai.APIStatusError:
+    response = httpx2.Response(status, request=REQUEST)
+    return openai.APIStatusError("words of a server", response=response, body={"code": code})
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (openai.APITimeoutError(request=REQUEST), "timeout"),
+        (httpx2.ReadTimeout("slow", request=REQUEST), "timeout"),
+        (openai.APIConnectionError(request=REQUEST), "connection"),
+        (httpx2.RemoteProtocolError("cut", request=REQUEST), "connection"),
+        (httpx2.DecodingError("gzip", request=REQUEST), "malformed"),
+        (_status(429, "insufficient_quota"), "quota"),
+        (_status(429), "rate_limited"),
+        (_status(302), "misconfigured"),
+        (_status(401), "misconfigured"),
+        (_status(404), "misconfigured"),
+        (_status(422), "refused"),
+        (_status(529), "server"),
+    ],
+)
+def test_each_error_has_its_kind(error: openai.OpenAIError | httpx2.HTTPError, kind: str) -> None:
+    failure = attempt_failed(error, datetime(2026, 9, 14, tzinfo=UTC))
+    assert failure.kind == kind
+    assert "words of a server" not in str(failure)
