@@ -1,6 +1,7 @@
 """Run the test tiers in order and say which ran. `make test` calls this.
 
     unit, program, emulator   always
+    load                      always: the inference gateway under load and kills
     engine, chaos             where the Pulumi engine is at hand
     cluster                   where the parts of a Kubernetes control plane are at hand too
 
@@ -28,6 +29,7 @@ NEEDS: Mapping[str, Sequence[tuple[str, ...]]] = {
     "unit": (),
     "program": (),
     "emulator": (),
+    "load": (),
     "engine": (ENGINE,),
     "cluster": (ENGINE, CONTROL_PLANE),
     "chaos": (ENGINE,),

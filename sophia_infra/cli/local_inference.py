@@ -6,12 +6,14 @@ stands neither in a command line nor in a shell's history.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from filelock import FileLock
 
@@ -68,7 +70,8 @@ class LocalInference:
 def ensure_local_inference(home: Home, config: GatewayConfig) -> LocalInference:
     """The running gateway of this project folder with `config`, started, or started again, if need be.
 
-    Backends of kind vllm with a workload are played by one process without a model; all others stay.
+    One process without a model plays the backends: all but those that have an address on this machine. So a
+    stack on the emulator sends nothing outside and costs nothing.
 
     Raises:
         BackgroundUnavailable: one of the two did not start in 15 s; the message holds the end of its log.
@@ -132,7 +135,19 @@ def ledger_url(home: Home) -> str:
 
 
 def _played(config: GatewayConfig) -> dict[str, BackendConfig]:
-    return {name: backend for name, backend in config.backends.items() if backend.workload is not None}
+    return {
+        name: backend
+        for name, backend in config.backends.items()
+        if backend.kind != "lambda" and not _is_here(backend.base_url)
+    }
+
+
+def _is_here(base_url: str | None) -> bool:
+    host = urlsplit(base_url or "").hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _gateway_text(config: GatewayConfig, backend_url: str) -> str:
@@ -189,7 +204,7 @@ def _ensure_backend(home: Home, models: list[str]) -> str:
     _write_if_other(models_file, ",".join(models))
     endpoint_file.unlink(missing_ok=True)
     arguments = ["--models", ",".join(models), "--endpoint-file", str(endpoint_file)]
-    arguments += ["--token-s", "0.01"]
+    arguments += ["--token-s", "0.01", "--context-tokens", "1000000"]
     return start_background(
         _BACKEND,
         "sophia_infra.inference.mock_backend",
