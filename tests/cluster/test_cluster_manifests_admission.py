@@ -40,7 +40,7 @@ def own_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
     with running_plane(make_home(tmp_path_factory.mktemp("manifests-plane"))) as plane:
         definitions = [
             body
-            for group in ("external-secrets.io", "kueue.x-k8s.io")
+            for group in ("external-secrets.io", "kueue.x-k8s.io", "keda.sh")
             for body in custom_resource_definitions(group)
         ]
         apply(plane, definitions)
@@ -69,6 +69,14 @@ def test_the_server_takes_every_object_and_a_second_time_changes_none(applied: P
     assert [key for key in before if before[key] != after[key]] == []
 
 
+def test_the_server_takes_the_scaled_objects_of_a_stack_with_keda(applied: Plane) -> None:
+    (keda,) = sites("production-keda")
+    bodies = keda.of("ScaledObject")
+    assert {body["metadata"]["name"] for body in bodies} >= {"lambda-inference", "inference-gateway"}
+    words = apply(applied, bodies)
+    assert words.count("serverside-applied") == len(bodies)
+
+
 def test_our_pods_pass_admission_and_gpu_pods_land_on_their_model(applied: Plane, site: Site) -> None:
     models = {node.name: (node.gpu_model or "").lower() for node in site.cluster.nodes}
     for name in ("mcp-ai-memory", "sophia-frontend"):
@@ -95,7 +103,7 @@ def test_a_pod_over_the_gpu_quota_is_refused_in_the_servers_words(applied: Plane
     words = refusal(applied, body)
     assert "exceeded quota: gpu-quota" in words
     assert "requested: requests.nvidia.com/gpu=5" in words
-    assert "limited: requests.nvidia.com/gpu=4" in words
+    assert "limited: requests.nvidia.com/gpu=3" in words
 
 
 def test_a_namespace_without_gpu_services_grants_none(applied: Plane) -> None:

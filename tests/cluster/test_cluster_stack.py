@@ -85,29 +85,29 @@ def test_only_images_for_arm64_are_on_the_arm64_node(stack: WholeStack) -> None:
         assert "arm64" in pod["metadata"]["annotations"]["sophia.internal/architectures"].split(",")
 
 
-def test_roles_and_sharing_are_labels_of_the_nodes(stack: WholeStack) -> None:
+def test_roles_are_labels_of_the_nodes(stack: WholeStack) -> None:
     labels = stack.node_labels()
     assert labels["sophia-ai-core"]["workload.sophia.internal/large-inference"] == "true"
     assert labels["sophia-data-pipeline"]["workload.sophia.internal/training"] == "true"
-    assert labels["sophia-mcp-orchestrator"]["nvidia.com/device-plugin.config"] == "a6000-by-2"
+    assert "nvidia.com/device-plugin.config" not in labels["sophia-mcp-orchestrator"]  # a whole GPU
     assert {row[GPU_LABEL] for row in labels.values()} == {"gh200", "a6000", "a100", "rtx6000", "a10"}
 
 
 def test_the_pod_over_quota_is_refused_by_the_quota(stack: WholeStack) -> None:
-    """Four places are granted to the namespace, and its services hold all four."""
-    stack.plane.wait_for(lambda: _used_gpus(stack) == "4")
+    """Three places are granted to the namespace, and its services hold all three."""
+    stack.plane.wait_for(lambda: _used_gpus(stack) == "3")
     with pytest.raises(RequestRefused) as refused:
         stack.plane.request("POST", f"/api/v1/namespaces/{NAMESPACE}/pods", _gpu_pod("one-too-many", "a100"))
     text = str(refused.value)
     assert "exceeded quota: gpu-quota" in text
-    assert "requested: requests.nvidia.com/gpu=1, used: requests.nvidia.com/gpu=4" in text
-    assert "limited: requests.nvidia.com/gpu=4" in text
+    assert "requested: requests.nvidia.com/gpu=1, used: requests.nvidia.com/gpu=3" in text
+    assert "limited: requests.nvidia.com/gpu=3" in text
 
 
 def test_quotas_grant_no_more_gpus_than_the_fleet_has(stack: WholeStack) -> None:
     quotas = stack.plane.request("GET", "/api/v1/resourcequotas")["items"]
     granted = sum(int(quota["spec"]["hard"].get("requests.nvidia.com/gpu", 0)) for quota in quotas)
-    assert granted == sum(place(stack.config).gpu_places.values()) == 6
+    assert granted == sum(place(stack.config).gpu_places.values()) == 5
 
 
 def test_a_gpu_without_a_type_and_a_privileged_pod_are_refused(stack: WholeStack) -> None:
