@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,9 +12,16 @@ from typing import Any
 
 import pytest
 
+from sophia_infra.cli.local_inference import stop_local_inference
+from sophia_infra.engine.home import Home
+from sophia_infra.esc import EnvironmentName, EscAccess, EscClient, SecretText
+from sophia_infra.esc.catalogue import DEFINITION_FILE
+from sophia_infra.esc.emulator.server import EscEmulatorServer
+from sophia_infra.esc.emulator.state import Store
+from sophia_infra.inference.gateway.keys import hash_key, parse_keys
 from sophia_infra.inference.ledger import open_ledger
 from sophia_infra.inference.usage import Tokens, UsageEntry
-from tests.unit.cli.sophia_command import A10, Sophia
+from tests.unit.cli.sophia_command import A10, Finished, Sophia
 
 GATEWAY: dict[str, Any] = {
     "backends": {
@@ -187,8 +195,87 @@ def test_configure_gives_each_user_one_key_and_prints_none(sophia: Sophia, tmp_p
     assert all(file.stat().st_mode & 0o077 == 0 for file in private)
 
 
-def stop(sophia: Sophia) -> None:
-    from sophia_infra.cli.local_inference import stop_local_inference
-    from sophia_infra.engine.home import Home
+DEFINITION = """values:
+  inference:
+    gateway_key_hashes: {fn::secret: ""}  # owner=ai from="sophia inference configure"
+    keys:
+      ann: {fn::secret: ""}  # owner=ai from="sophia inference configure"
+      ben: {fn::secret: ""}  # owner=ai from="sophia inference configure"
+"""
+ESC_TOKEN = "pul-inference-test-token-42"
 
+
+@pytest.fixture
+def esc() -> Iterator[EscEmulatorServer]:
+    with EscEmulatorServer(Store(now=lambda: NOW), SecretText(ESC_TOKEN)) as emulator:
+        yield emulator
+
+
+def test_of_a_real_stack_keys_go_to_esc_and_the_gateway_gets_their_hashes(
+    sophia: Sophia, esc: EscEmulatorServer
+) -> None:
+    client = esc_client(sophia, esc, DEFINITION)
+    first = configure(sophia, esc)
+    assert (first["made"], first["kept"]) == (["ann", "ben"], [])
+    opened = client.open()
+    keys = {user: secret(opened.leaf(f"inference.keys.{user}")) for user in ("ann", "ben")}
+    hashes = secret(opened.leaf("inference.gateway_key_hashes"))
+    assert parse_keys(hashes, name="esc") == {user: (hash_key(key),) for user, key in keys.items()}
+    revision = client.definition().revision
+
+    again = configure(sophia, esc)
+    assert (again["made"], again["kept"]) == ([], ["ann", "ben"])
+    assert client.definition().revision == revision, "the second time writes nothing"
+
+    assert configure(sophia, esc, "--new-key", "ben", "--dry-run")["made"] == ["ben"]
+    assert client.definition().revision == revision
+    configure(sophia, esc, "--new-key", "ben")
+    opened = client.open()
+    assert secret(opened.leaf("inference.keys.ann")) == keys["ann"]
+    assert secret(opened.leaf("inference.keys.ben")) != keys["ben"]
+
+
+def test_a_user_without_a_place_in_the_definition_is_named_and_nothing_is_written(
+    sophia: Sophia, esc: EscEmulatorServer
+) -> None:
+    client = esc_client(sophia, esc, "\n".join(DEFINITION.splitlines()[:-1]))
+    revision = client.definition().revision
+    done = run_configure(sophia, esc)
+    assert done.code == 64
+    assert "The checked-in definition has no place for inference.keys.ben" in done.said
+    assert client.definition().revision == revision
+
+
+def esc_client(sophia: Sophia, esc: EscEmulatorServer, definition: str) -> EscClient:
+    names = {"organization": "sophia", "project": "platform", "environment": "test", "token_env": "ESC_TOKEN"}
+    sophia.write_config({"a": A10}, endpoint="lambda", gateway=GATEWAY, kubernetes={"secrets": names})
+    file = sophia.project / DEFINITION_FILE
+    file.parent.mkdir(parents=True)
+    file.write_text(definition, encoding="utf-8")
+    access = EscAccess(esc.url, SecretText(ESC_TOKEN), "ESC_TOKEN")
+    client = EscClient(access, EnvironmentName("sophia", "platform", "test"))
+    client.create()
+    client.update(definition, client.definition().etag)
+    return client
+
+
+def run_configure(sophia: Sophia, esc: EscEmulatorServer, *arguments: str) -> Finished:
+    variables = {"SOPHIA_ESC_URL": esc.url, "ESC_TOKEN": ESC_TOKEN}
+    return sophia.run("inference", "configure", "--json", *arguments, **variables)
+
+
+def configure(sophia: Sophia, esc: EscEmulatorServer, *arguments: str) -> dict[str, Any]:
+    done = run_configure(sophia, esc, *arguments)
+    assert done.code == 0, done.said
+    assert "sk-sophia-" not in done.said
+    found: dict[str, Any] = done.json()
+    return found
+
+
+def secret(leaf: object) -> str:
+    assert isinstance(leaf, SecretText)
+    return leaf.reveal()
+
+
+def stop(sophia: Sophia) -> None:
     stop_local_inference(Home(sophia.home, sophia.project))
