@@ -23,7 +23,7 @@ def inference_document(context: StackContext) -> dict[str, Any] | None:
     running = None if gateway is None else find_local_inference(context.home)
     if gateway is None or running is None:
         return None
-    models = sorted({model for backend in gateway.backends.values() for model in backend.models})
+    models = list(dict.fromkeys(model for backend in gateway.backends.values() for model in backend.models))
     return {"url": running.url, "models": models, "curl": str(running.curl_file)}
 
 
@@ -34,7 +34,6 @@ def show_inference(console: Console, context: StackContext) -> None:
         return
     models = found["models"]
     body = f'{{"model": "{models[0]}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
-    console.print(
-        f"Inference: {found['url']} serves {', '.join(models)}, without a GPU: stand-in answers. Try:"
-    )
+    served = models[0] if len(models) == 1 else f"{len(models)} models"
+    console.print(f"Inference: {found['url']} serves {served}, without a GPU: stand-in answers. Try:")
     console.print(f"  curl -sK {short_path(Path(found['curl']))} -d '{body}'", soft_wrap=True)

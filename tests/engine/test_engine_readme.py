@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,17 @@ def test_the_first_command_ends_in_the_table_and_the_ten_lines_work(tmp_path: Pa
     assert "$7.35" in up
     assert "$5,292.00" in up
     assert up.count(" active ") == 5
+
+    call = next(line.strip() for line in up.splitlines() if line.strip().startswith("curl -sK "))
+    assert call.partition("/inference/curl")[2] in README
+    answer = json.loads(_run(call, tmp_path))
+    usage = json.loads(_run("sophia inference usage --json", tmp_path))
+    assert usage["total"]["requests"] == 1
+    assert usage["total"]["output_tokens"] == answer["usage"]["completion_tokens"] > 0
+    # The plan's prices of qwen-3-32b, exactly.
+    tokens = answer["usage"]
+    usd = (tokens["prompt_tokens"] * Decimal("0.10") + tokens["completion_tokens"] * Decimal("0.30")) / 10**6
+    assert Decimal(usage["total"]["usd"]) == usd
 
     lines = _shell_block("## Ten lines of use").splitlines()
     outputs = {line.partition("#")[0].strip(): _run(line, tmp_path) for line in lines if "sophia" in line}
