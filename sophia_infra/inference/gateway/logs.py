@@ -59,7 +59,7 @@ def set_up_logs(level: str = "info", stream: TextIO | None = None) -> None:
         root.removeHandler(old)
     root.addHandler(output)
     root.setLevel(level.upper())
-    for chatty in ("httpx", "httpx2", "httpcore", "openai", "uvicorn", "alembic"):
+    for chatty in ("httpx2", "httpx2", "httpcore", "openai", "uvicorn", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import httpx
+import httpx2
 
 from sophia_infra.model.gateway import BackendConfig
 
@@ -86,7 +86,7 @@ class HttpProbe:
         self._root = self._api.removesuffix("/v1")
         self._own = backend.kind == "vllm"
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
-        self._client = httpx.AsyncClient(headers=headers, timeout=PROBE_TIMEOUT_S, trust_env=False)
+        self._client = httpx2.AsyncClient(headers=headers, timeout=PROBE_TIMEOUT_S, trust_env=False)
 
     async def served(self) -> frozenset[str]:
         """See `Probe`. Others than vLLM have no /health: their list of models says it all."""
@@ -132,11 +132,11 @@ class HttpProbe:
     ) -> bytes:
         try:
             answer = await self._client.request(method, url, json=body, timeout=timeout_s)
-        except httpx.TimeoutException:
+        except httpx2.TimeoutException:
             raise ProbeFailed(f"no answer in {timeout_s:g} s", sure=False) from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise ProbeFailed(f"no connection ({type(error).__name__})", sure=True) from None
-        if answer.status_code != httpx.codes.OK:
+        if answer.status_code != httpx2.codes.OK:
             raise ProbeFailed(f"it answers {answer.status_code}", sure=True)
         if len(answer.content) > _MAX_ANSWER_BYTES:
             raise ProbeFailed("its answer is too large", sure=True)

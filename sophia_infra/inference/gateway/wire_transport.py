@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from sophia_infra.inference.clock import Clock
 from sophia_infra.inference.gateway.connections import ConnectionPool
-from sophia_infra.inference.gateway.status_failures import status_failed
 from sophia_infra.inference.gateway.wire import Connection, WireBroken
 from sophia_infra.inference.sse import DONE, EventReader
+from sophia_infra.inference.status_failures import error_fields, status_failed
 from sophia_infra.inference.upstream import AttemptFailed, Endpoint, RawAnswer, RawStream
 
 __all__ = ["WireTransport"]
@@ -109,7 +109,7 @@ class WireTransport:
         if status == _OK:
             return
         body = await _read(connection, _MAX_ERROR_BYTES)
-        failure = status_failed(status, body, connection.headers, self._clock.now())
+        failure = status_failed(status, error_fields(body), connection.headers, self._clock.now())
         connection.finish()
         raise failure
 

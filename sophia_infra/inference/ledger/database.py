@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine, PoolProxiedConnection, text
@@ -103,6 +103,17 @@ class Database:
         options = {READ_ONLY: True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         with _translated(), self.engine.execution_options(**options).begin() as connection:
             yield connection
+
+    def copy_log(self) -> None:
+        """SQLite: copy what is committed from the log into the file, beside writers. Nothing elsewhere.
+
+        Raises:
+            LedgerUnavailable: the file cannot be written.
+        """
+        if self.is_sqlite:
+            driver = self.engine.dialect.loaded_dbapi
+            with _translated(driver), closing(self.engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Close all connections."""

@@ -21,6 +21,9 @@ from sophia_infra.inference.ledger.errors import LedgerAddressWrong
 
 __all__ = ["open_database"]
 
+_LOG_PAGES = 16_000
+"""4 KiB each: 62 MiB."""
+
 
 def open_database(address: str) -> Database:
     """Make an engine; connects to nothing yet, but makes the file of SQLite (mode 600).
@@ -69,6 +72,9 @@ def _sqlite_engine(url: URL) -> Engine:
     def configure(connection: Any, _record: object) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        # A commit that finds the log full waits for the copy into the file: AsyncLedger copies beside the
+        # commits, and this is for the case that it cannot keep up.
+        connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

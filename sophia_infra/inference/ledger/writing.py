@@ -34,6 +34,7 @@ from sophia_infra.inference.ledger.deciding import (
     WindowSums,
 )
 from sophia_infra.inference.ledger.errors import LedgerUnavailable
+from sophia_infra.inference.ledger.log_copying import LogCopier
 from sophia_infra.inference.ledger.store import Ledger
 from sophia_infra.inference.usage import Reservation, UsageEntry
 from sophia_infra.model.gateway import InferenceBudget
@@ -91,6 +92,7 @@ class AsyncLedger:
         self._windows: dict[WindowKey, WindowSums] = ledger.windows(keys) if keys else {}
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._closing = False
+        self._log_copier = LogCopier(ledger.database)
         self._thread = threading.Thread(target=self._write_all, name="sophia-ledger", daemon=True)
         self._thread.start()
 
@@ -139,6 +141,7 @@ class AsyncLedger:
             self._closing = True
             self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._log_copier.close)
         self._ledger.close()
 
     async def _do(self, work: Operation | _Recover) -> object:
@@ -196,6 +199,7 @@ class AsyncLedger:
             results = self._ledger.apply(operations)
         except Exception as error:
             return [_failure(error) for _ in operations]
+        self._log_copier.note_written()
         self._remember(self._ledger.last_windows())
         return results
 

@@ -122,7 +122,7 @@ class MockBackend:
 
     with MockBackend(MockSettings(models=("a",))) as mock:
         mock.add_fault(Fault("rate_limited"))
-        httpx.post(mock.base_url + "/chat/completions", json={...})
+        httpx2.post(mock.base_url + "/chat/completions", json={...})
         assert [work.outcome for work in mock.work()] == ["answered"]
     """
 

@@ -19,8 +19,8 @@ from sophia_infra.inference.mock_backend.server import MockBackend
 from sophia_infra.inference.mock_backend.settings import MockSettings
 from sophia_infra.inference.service import LambdaServerlessService
 from sophia_infra.inference.service_config import KEY_VARIABLE, URL_VARIABLE
+from sophia_infra.inference.status_failures import parse_retry_after
 from sophia_infra.inference.transport import BackendTransport, make_transports
-from sophia_infra.inference.transport_errors import parse_retry_after
 from sophia_infra.inference.upstream import AttemptFailed, Transport
 from tests.inference_clock import VirtualClock, run_async
 from tests.unit.inference.core.fakes import SCOUT, MemoryLedger, chat, config_for

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import httpx
+import httpx2
 from starlette.datastructures import Headers
 from starlette.types import Message
 
@@ -62,8 +62,8 @@ class Connection:
         return int(self.sent[0]["status"])
 
     @property
-    def headers(self) -> httpx.Headers:
-        return httpx.Headers(self.sent[0]["headers"])
+    def headers(self) -> httpx2.Headers:
+        return httpx2.Headers(self.sent[0]["headers"])
 
     @property
     def body(self) -> bytes:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from sophia_infra.inference.gateway.keys import key_line, make_key
@@ -36,8 +36,8 @@ class Process:
     url: str
     log: Path
 
-    def client(self, key: str) -> httpx.Client:
-        return httpx.Client(
+    def client(self, key: str) -> httpx2.Client:
+        return httpx2.Client(
             base_url=self.url, headers={"authorization": f"Bearer {key}"}, timeout=_WAIT_S, trust_env=False
         )
 
@@ -73,7 +73,7 @@ class Place:
             try:
                 until(endpoint.exists)
                 process = Process(popen, json.loads(endpoint.read_text())["url"], log)
-                until(lambda: httpx.get(f"{process.url}/ready", trust_env=False).status_code == 200)
+                until(lambda: httpx2.get(f"{process.url}/ready", trust_env=False).status_code == 200)
                 yield process
             finally:
                 popen.kill()
@@ -89,7 +89,7 @@ def until(condition: object) -> None:
         time.sleep(0.01)
 
 
-def counted_usd(client: httpx.Client) -> Decimal:
+def counted_usd(client: httpx2.Client) -> Decimal:
     lines = client.get("/metrics").text.splitlines()
     costs = [line.rpartition(" ")[2] for line in lines if line.startswith("lambda_inference_cost_total{")]
     return sum((Decimal(cost) for cost in costs), Decimal(0))

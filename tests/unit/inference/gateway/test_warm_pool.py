@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-import httpx
+import httpx2
 import pytest
 
 from sophia_infra.inference.errors import NoBackendReady, QueueFull
@@ -276,16 +276,16 @@ def test_load_is_read_from_either_name_of_the_cache_gauge() -> None:
 @pytest.mark.parametrize(
     ("health", "models", "reason"),
     [
-        (httpx.Response(503), httpx.Response(200), "answers 503"),
-        (httpx.Response(200), httpx.Response(200, text="<html>"), "cannot be read"),
-        (httpx.Response(200), httpx.Response(200, json={"data": [3]}), "cannot be read"),
-        (httpx.ConnectError("no"), httpx.Response(200), "no connection"),
+        (httpx2.Response(503), httpx2.Response(200), "answers 503"),
+        (httpx2.Response(200), httpx2.Response(200, text="<html>"), "cannot be read"),
+        (httpx2.Response(200), httpx2.Response(200, json={"data": [3]}), "cannot be read"),
+        (httpx2.ConnectError("no"), httpx2.Response(200), "no connection"),
     ],
 )
 def test_a_probe_says_why_not(
-    health: httpx.Response | Exception, models: httpx.Response, reason: str, monkeypatch: pytest.MonkeyPatch
+    health: httpx2.Response | Exception, models: httpx2.Response, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         found = health if request.url.path == "/health" else models
         if isinstance(found, Exception):
             raise found
@@ -294,7 +294,7 @@ def test_a_probe_says_why_not(
     async def scene() -> None:
         probe = HttpProbe(backend(SCOUT), "key")
         await probe.aclose()
-        monkeypatch.setattr(probe, "_client", httpx.AsyncClient(transport=httpx.MockTransport(answer)))
+        monkeypatch.setattr(probe, "_client", httpx2.AsyncClient(transport=httpx2.MockTransport(answer)))
         with pytest.raises(ProbeFailed, match=reason) as failed:
             await probe.served()
         assert failed.value.sure

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from sophia_infra.inference.clock import SystemClock
-from sophia_infra.inference.gateway.status_failures import status_failed
 from sophia_infra.inference.gateway.wire_transport import WireTransport
 from sophia_infra.inference.sse import DONE
+from sophia_infra.inference.status_failures import error_fields, status_failed
 from sophia_infra.inference.upstream import AttemptFailed
 from tests.inference_clock import START, run_async
 
@@ -275,7 +275,7 @@ def test_an_error_answer_keeps_identifiers_and_no_text() -> None:
             "param": "messages",
         }
     }
-    failure = status_failed(400, json.dumps(body).encode(), {}, START)
+    failure = status_failed(400, error_fields(json.dumps(body).encode()), {}, START)
     assert (failure.kind, failure.reason, failure.param) == (
         "refused",
         "context_length_exceeded",
@@ -287,7 +287,7 @@ def test_an_error_answer_keeps_identifiers_and_no_text() -> None:
 
 def test_retry_after_is_seconds_or_a_date_and_no_more_than_an_hour() -> None:
     def wait(text: str) -> float | None:
-        return status_failed(503, b"", {"retry-after": text}, START).retry_after_s
+        return status_failed(503, {}, {"retry-after": text}, START).retry_after_s
 
     assert wait("3") == 3
     assert wait("999999") == 3_600
@@ -297,4 +297,4 @@ def test_retry_after_is_seconds_or_a_date_and_no_more_than_an_hour() -> None:
 
 def test_an_account_without_money_is_not_tried_again() -> None:
     body = b'{"error":{"code":"insufficient_quota"}}'
-    assert status_failed(429, body, {}, START).kind == "quota"
+    assert status_failed(429, error_fields(body), {}, START).kind == "quota"

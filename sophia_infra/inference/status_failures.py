@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 
 from sophia_infra.inference.upstream import AttemptFailed, FailureKind
 
-__all__ = ["status_failed"]
+__all__ = ["error_fields", "parse_retry_after", "status_failed"]
 
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_.\[\]-]{0,63}")
 _CONTEXT_LIMIT = re.compile(r"maximum (?:context|model) length (?:is|of) (\d{1,9})")
@@ -27,9 +27,10 @@ _KIND_OF_STATUS: dict[int, FailureKind] = {
 }
 
 
-def status_failed(status: int, body: bytes, headers: Mapping[str, str], now: datetime) -> AttemptFailed:
-    """The failure that an answer with another status than 200 is."""
-    fields = _fields(body)
+def status_failed(
+    status: int, fields: Mapping[str, object], headers: Mapping[str, str], now: datetime
+) -> AttemptFailed:
+    """The failure that an answer with another status than 200 is. `fields`: as `error_fields`."""
     reason = _identifier(fields.get("code"))
     kind: FailureKind
     if status >= 500:
@@ -44,14 +45,14 @@ def status_failed(status: int, body: bytes, headers: Mapping[str, str], now: dat
     return AttemptFailed(
         kind,
         status=status,
-        retry_after_s=_retry_after_s(headers, now),
+        retry_after_s=parse_retry_after(headers, now),
         param=_identifier(fields.get("param")),
         reason=reason,
         limit_tokens=int(limit.group(1)) if limit else None,
     )
 
 
-def _fields(body: bytes) -> Mapping[str, object]:
+def error_fields(body: bytes) -> Mapping[str, object]:
     """The members of `error`; some servers write them at the top."""
     try:
         document = json.loads(body)
@@ -67,13 +68,17 @@ def _identifier(value: object) -> str | None:
     return value if isinstance(value, str) and _IDENTIFIER.fullmatch(value) else None
 
 
-def _retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds, an hour at most; None when it says nothing that can be read. Source: RFC 9110, 10.2.3."""
-    text = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d{1,12}(\.\d+)?", text):
-        return min(float(text), _MAX_RETRY_AFTER_S)
+def parse_retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds that a backend asks to wait, an hour at most; None when it says nothing that can be read.
+
+    Source: RFC 9110, 10.2.3 (seconds or a date); `retry-after-ms` is OpenAI's.
+    """
+    for name, unit in (("retry-after-ms", 1_000.0), ("retry-after", 1.0)):
+        text = headers.get(name, "").strip()
+        if re.fullmatch(r"\d{1,12}(\.\d+)?", text):
+            return min(float(text) / unit, _MAX_RETRY_AFTER_S)
     try:
-        until = parsedate_to_datetime(text)
+        until = parsedate_to_datetime(headers.get("retry-after", ""))
     except ValueError:
         return None
     if until.tzinfo is None:
