@@ -62,12 +62,8 @@ def require_gateway(context: StackContext) -> GatewayConfig:
 def _configure_local(
     context: StackContext, gateway: GatewayConfig, new_keys: Sequence[str], *, dry_run: bool
 ) -> dict[str, Any]:
-    from sophia_infra.cli.local_inference import (
-        ensure_local_inference,
-        find_local_inference,
-        inference_folder,
-        refuse_strangers,
-    )
+    from sophia_infra.cli.local_inference import ensure_local_inference, find_local_inference
+    from sophia_infra.cli.local_inference_files import inference_folder, refuse_strangers
 
     refuse_strangers(gateway, new_keys)
     keys = inference_folder(context.home) / "keys"

@@ -26,7 +26,8 @@ def ledger_address(context: StackContext, ledger_env: str | None) -> str | None:
     gateway = context.config.gateway
     is_local = context.config.endpoint == "emulator" and ledger_env is None
     if is_local:
-        from sophia_infra.cli.local_inference import inference_folder, ledger_url
+        from sophia_infra.cli.local_inference import ledger_url
+        from sophia_infra.cli.local_inference_files import inference_folder
 
         exists = (inference_folder(context.home) / "usage.sqlite").is_file()
         return ledger_url(context.home) if exists else None

@@ -1,19 +1,12 @@
-"""The local stack's inference in the background: a backend without a model, and the real gateway before it.
-
-All of it lies in one folder, mode 0700: configuration, keys, ledger, and a file for `curl -K` so that a key
-stands neither in a command line nor in a shell's history.
-"""
+"""The local stack's inference in the background: a backend without a model, and the real gateway."""
 
 from __future__ import annotations
 
-import ipaddress
-import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from filelock import FileLock
 
@@ -25,22 +18,27 @@ from sophia_infra.cli.background import (
     start_background,
     stop_background,
 )
-from sophia_infra.engine.home import Home, make_private_folder, write_private_file
-from sophia_infra.model.errors import Refused, did_you_mean
-from sophia_infra.model.gateway import KEY_VARIABLE, URL_VARIABLE, BackendConfig, GatewayConfig
+from sophia_infra.cli.local_inference_files import (
+    DRAIN_S,
+    curl_text,
+    gateway_text,
+    inference_folder,
+    played,
+    write_if_other,
+    write_keys,
+)
+from sophia_infra.engine.home import Home, make_private_folder
+from sophia_infra.model.gateway import KEY_VARIABLE, URL_VARIABLE, GatewayConfig
 
 __all__ = [
     "LocalInference",
     "ensure_local_inference",
     "find_local_inference",
-    "inference_folder",
     "ledger_url",
-    "refuse_strangers",
     "stop_local_inference",
 ]
 
 _BACKEND, _GATEWAY = "The backend without a model", "The inference gateway"
-_DRAIN_S = 10
 _OWN_USER = "local"
 """Whose key this machine's own commands use, if there is such a user; else the first by name."""
 _MARGIN_S = 10.0
@@ -79,17 +77,17 @@ def ensure_local_inference(home: Home, config: GatewayConfig) -> LocalInference:
     folder = inference_folder(home)
     make_private_folder(folder)
     with FileLock(folder / "starting.lock", timeout=3 * START_TIMEOUT_S):
-        changed = _write_keys(folder, tuple(config.users))
-        served = sorted({name for backend in _played(config).values() for name in backend.models.values()})
+        changed = write_keys(folder, tuple(config.users))
+        served = sorted({name for backend in played(config).values() for name in backend.models.values()})
         backend_url = _ensure_backend(home, served) if served else ""
-        changed |= _write_if_other(folder / "gateway.json", _gateway_text(config, backend_url))
+        changed |= write_if_other(folder / "gateway.json", gateway_text(config, backend_url))
         running = find_local_inference(home)
         if running is not None and not changed:
             return running
         if running is not None:
             _stop(home, "gateway", _GATEWAY)
         started = _start_gateway(home, until="ready" if served else "health")
-    _write_if_other(started.curl_file, _curl_text(started))
+    write_if_other(started.curl_file, curl_text(started.url, started.key_file))
     return started
 
 
@@ -108,84 +106,15 @@ def find_local_inference(home: Home) -> LocalInference | None:
     return LocalInference(f"{url}/v1", pid, key.name, key, folder / "curl")
 
 
-def refuse_strangers(config: GatewayConfig, users: Iterable[str]) -> None:
-    """Raise Refused when one of `users` is not a user of the gateway."""
-    for user in users:
-        if user not in config.users:
-            raise Refused(
-                f"{user!r} is no user of sophia:gateway{did_you_mean(user, config.users)}",
-                allowed=", ".join(config.users) or "none: the section has no users",
-            )
-
-
 def stop_local_inference(home: Home) -> bool:
     """Stop both processes; the ledger stays. False when none was running."""
     stopped = [_stop(home, "gateway", _GATEWAY), _stop(home, "backend", _BACKEND)]
     return any(stopped)
 
 
-def inference_folder(home: Home) -> Path:
-    """Where everything of it lies."""
-    return home.root / "inference"
-
-
 def ledger_url(home: Home) -> str:
     """SQLAlchemy URL of the local ledger."""
     return f"sqlite:///{inference_folder(home) / 'usage.sqlite'}"
-
-
-def _played(config: GatewayConfig) -> dict[str, BackendConfig]:
-    return {
-        name: backend
-        for name, backend in config.backends.items()
-        if backend.kind != "lambda" and not _is_here(backend.base_url)
-    }
-
-
-def _is_here(base_url: str | None) -> bool:
-    host = urlsplit(base_url or "").hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _gateway_text(config: GatewayConfig, backend_url: str) -> str:
-    """The gateway's own file: the stack's section, with an address for each backend that is played here."""
-    document = config.model_dump(mode="json")
-    for name in _played(config):
-        document["backends"][name] |= {
-            "workload": None,
-            "base_url": f"{backend_url}/v1",
-            "api_key_env": None,
-        }
-    document["ledger_url_env"] = None
-    document["limits"]["drain_s"] = min(document["limits"]["drain_s"], _DRAIN_S)
-    return json.dumps(document, indent=2)
-
-
-def _write_keys(folder: Path, users: tuple[str, ...]) -> bool:
-    """A key for each user, made once; the gateway's file holds their hashes only. Whether that changed."""
-    from sophia_infra.inference.gateway.keys import key_line, make_key
-
-    make_private_folder(folder / "keys")
-    for old in (folder / "keys").iterdir():
-        if old.name not in users:
-            old.unlink()
-    lines = []
-    for user in users:
-        file = folder / "keys" / user
-        if not file.exists():
-            write_private_file(file, make_key(user))
-        lines.append(key_line(user, file.read_text(encoding="utf-8").strip()))
-    return _write_if_other(folder / "key-hashes", "\n".join(lines) + "\n")
-
-
-def _write_if_other(file: Path, text: str) -> bool:
-    if file.exists() and file.read_text(encoding="utf-8") == text:
-        return False
-    write_private_file(file, text)
-    return True
 
 
 def _ensure_backend(home: Home, models: list[str]) -> str:
@@ -198,10 +127,10 @@ def _ensure_backend(home: Home, models: list[str]) -> str:
         return url if url and answers(f"{url}/health") else None
 
     running = find()
-    if running is not None and not _write_if_other(models_file, ",".join(models)):
+    if running is not None and not write_if_other(models_file, ",".join(models)):
         return running
     _stop(home, "backend", _BACKEND)
-    _write_if_other(models_file, ",".join(models))
+    write_if_other(models_file, ",".join(models))
     endpoint_file.unlink(missing_ok=True)
     arguments = ["--models", ",".join(models), "--endpoint-file", str(endpoint_file)]
     arguments += ["--token-s", "0.01", "--context-tokens", "1000000"]
@@ -251,19 +180,10 @@ def _without_proxies(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not name.lower().endswith("_proxy")}
 
 
-def _curl_text(running: LocalInference) -> str:
-    key = running.key_file.read_text(encoding="utf-8").strip()
-    return (
-        f'url = "{running.url}/chat/completions"\n'
-        f'header = "Authorization: Bearer {key}"\n'
-        'header = "Content-Type: application/json"\n'
-    )
-
-
 def _stop(home: Home, name: str, what: str) -> bool:
     fields = read_endpoint(inference_folder(home) / f"{name}.endpoint")
     url, pid = str(fields.get("url", "")), fields.get("pid")
     if not url or not isinstance(pid, int) or not answers(f"{url}/health"):
         return False
-    stop_background(what, pid, lambda: answers(f"{url}/health"), timeout_s=_DRAIN_S + _MARGIN_S)
+    stop_background(what, pid, lambda: answers(f"{url}/health"), timeout_s=DRAIN_S + _MARGIN_S)
     return True

@@ -12,6 +12,7 @@ from sophia_infra.cli.local_kubernetes import (
     kubernetes_mode,
     manifests_folder,
     start_clusters,
+    stop_clusters,
 )
 from sophia_infra.cli.progress import UpdateProgress
 from sophia_infra.cli.stack_context import StackContext
@@ -20,9 +21,10 @@ from sophia_infra.engine.stack_file import PreparedStack
 from sophia_infra.engine.stacks import ensure_stack
 
 if TYPE_CHECKING:
+    from sophia_infra.engine.home import Home
     from sophia_infra.model.kubernetes import KubernetesConfig
 
-__all__ = ["Surroundings", "make_ready"]
+__all__ = ["Surroundings", "make_ready", "stop_surroundings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,3 +143,18 @@ def _secrets(context: StackContext, phase: int, progress: UpdateProgress) -> dic
         return {}
     progress.say("finding the secrets emulator")
     return ensure_esc_emulator(context.home, kube.secrets).variables(kube.secrets)
+
+
+def stop_surroundings(home: Home) -> bool:
+    """Stop every process that `up` left in the background; False when none ran."""
+    from sophia_infra.cli.local_emulator import stop_emulator
+    from sophia_infra.cli.local_esc import stop_esc_emulator
+    from sophia_infra.cli.local_inference import stop_local_inference
+
+    stopped = [
+        stop_clusters(home, wipe=True),
+        stop_local_inference(home),
+        stop_esc_emulator(home),
+        stop_emulator(home),
+    ]
+    return any(stopped)

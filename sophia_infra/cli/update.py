@@ -16,15 +16,12 @@ from sophia_infra.cli.comparison import compare
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.inference_view import inference_document, show_inference
 from sophia_infra.cli.kubernetes_view import kubernetes_document, look_at_clusters, show_kubernetes
-from sophia_infra.cli.local_emulator import stop_emulator
-from sophia_infra.cli.local_kubernetes import stop_clusters
 from sophia_infra.cli.progress import UpdateProgress
 from sophia_infra.cli.stack_context import StackContext, open_stack
-from sophia_infra.cli.surroundings import Surroundings, make_ready
+from sophia_infra.cli.surroundings import Surroundings, make_ready, stop_surroundings
 from sophia_infra.cli.views import make_console, show_findings, show_fleet
 from sophia_infra.engine.cancellation import Cancellation
 from sophia_infra.engine.errors import StackLocked
-from sophia_infra.engine.home import Home
 from sophia_infra.engine.locate import Engine
 from sophia_infra.engine.run import OperationOptions, OperationResult, Verb, run_operation
 from sophia_infra.engine.stack_file import PreparedStack
@@ -117,7 +114,7 @@ def run_down(stack: str, *, keep_emulator: bool, as_json: bool) -> ExitCode:
         context.config.endpoint == "emulator"
         and not keep_emulator
         and not running
-        and _stop_emulators(context.home)
+        and stop_surroundings(context.home)
     )
     if as_json:
         document = {
@@ -136,20 +133,6 @@ def run_down(stack: str, *, keep_emulator: bool, as_json: bool) -> ExitCode:
         "Nothing of this stack runs; it costs $0.00/h." + (" The emulator was stopped." if stopped else "")
     )
     return ExitCode.OK
-
-
-def _stop_emulators(home: Home) -> bool:
-    """Stop every process that `up` left in the background; False when none ran."""
-    from sophia_infra.cli.local_esc import stop_esc_emulator
-    from sophia_infra.cli.local_inference import stop_local_inference
-
-    stopped = [
-        stop_clusters(home, wipe=True),
-        stop_local_inference(home),
-        stop_esc_emulator(home),
-        stop_emulator(home),
-    ]
-    return any(stopped)
 
 
 def run_verb(
