@@ -156,8 +156,8 @@ def _show_report(console: Console, report: UsageReport) -> None:
     console.print(table)
     if total.unknown_requests:
         console.print(
-            f"{total.unknown_requests} of them ended with their process; they are booked at the most that "
-            f"they can have cost, {format_small_usd(total.unknown_usd)}.",
+            f"{total.unknown_requests} of them ended without a word, with their process or connection; they "
+            f"are booked at the most that they can have cost, {format_small_usd(total.unknown_usd)}.",
             soft_wrap=True,
         )
 

@@ -91,14 +91,16 @@ class StreamTally:
             Whether it is the closing one that only tells usage, which the caller gets only when it asked.
 
         Raises:
-            AttemptFailed: the backend says that it failed.
+            AttemptFailed: the backend says that it failed, or this is no JSON object.
         """
+        if not (payload.startswith(b"{") and payload.endswith(b"}")):  # parsing each would double the work
+            raise AttemptFailed("malformed", status=200)
         if b'"usage"' in payload and not any(mark in payload for mark in _NO_USAGE):
             event = _object(payload)
             self.tokens = usage_tokens(event) or self.tokens
             if event.get("choices") == [] and self.tokens is not None:
                 return True
-        elif payload.lstrip().startswith(b'{"error"'):
+        elif payload.startswith(b'{"error"'):
             raise AttemptFailed("server", status=200)
         self.payloads += 1
         return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +29,8 @@ class Upstream:
     stream: bool
     lost: Callable[[Leg], Tokens]
     """Tokens to book for an attempt that was given up before it said how many it took."""
+    book_lost: Callable[[Leg, Tokens], Awaitable[bool]]
+    """Writes a lost try down on its own; False when no budget has the room, and then no other one goes."""
 
 
 @dataclass(frozen=True, slots=True)

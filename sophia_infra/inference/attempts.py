@@ -3,8 +3,10 @@
 - Each leg is tried twice at most. A failed leg waits before its second try (1-2 s, then 2-4, then 4-8, or as
   Retry-After says); the next leg of the same model goes at once. Other models come only after that.
 - A request that is at fault ends it at once; so does the deadline.
-- A try that we give up while it runs may have cost something and is booked (`given_up`). One that the backend
-  ends with an error costs nothing: answers are billed, errors are not.
+- A try that we give up while it runs, or whose answer is lost on its way, may have cost something and is
+  booked (`given_up`). One that the backend ends with an error costs nothing: answers are billed, errors not.
+- The money set aside is for one try. So a lost one is written down on its own before the next one goes, and
+  when no budget has the room for that, no next one goes.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ class Attempts:
 
     Attributes:
         sent: tries that reached a backend.
-        given_up: legs of tries that were stopped while they ran, with what they may have cost.
+        given_up: legs of tries that were stopped while they ran or lost, with what they may have cost, as far
+            as they are not written down.
+        booked: tries that are written down on their own.
     """
 
     tools: AttemptsTools
@@ -52,6 +56,7 @@ class Attempts:
     hedge_after_s: float | None = None
     sent: int = 0
     given_up: list[tuple[Leg, Tokens]] = field(default_factory=list)
+    booked: int = 0
     _states: dict[tuple[str, str], _LegState] = field(default_factory=dict)
 
     def remaining_s(self) -> float:
@@ -75,6 +80,8 @@ class Attempts:
             leg, wait_s = chosen
             if wait_s > 0:
                 await self.tools.clock.sleep(wait_s)
+            if not await self._book_lost():
+                break
             last_leg = leg
             try:
                 return await self._hedged(leg) if self.hedge_after_s is not None else await self._try(leg)
@@ -90,6 +97,14 @@ class Attempts:
         if last is None:
             raise NoBackendReady("All backends rest after failures.", retry_after_s=self._rest_s())
         raise call_failed(last, last_leg.backend, self.sent)
+
+    async def _book_lost(self) -> bool:
+        while self.given_up:
+            if not await self.upstream.book_lost(*self.given_up[-1]):
+                return False
+            self.given_up.pop()
+            self.booked += 1
+        return True
 
     def _state(self, leg: Leg) -> _LegState:
         return self._states.setdefault((leg.backend, leg.model), _LegState())
@@ -135,6 +150,8 @@ class Attempts:
             except AttemptFailed as failure:
                 breaker.failed() if failure.speaks_against_backend else breaker.abandoned()
                 self._after_failure(leg, failure)
+                if failure.may_have_cost:
+                    self.given_up.append((leg, self.upstream.lost(leg)))
                 self.tools.observer.on_attempt(leg.backend, failure.kind)
                 raise
             except TimeoutError:

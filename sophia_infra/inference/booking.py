@@ -58,6 +58,24 @@ class Booking:
                 return position
         raise ValueError("there is nothing to set aside")
 
+    async def book_lost(
+        self, reservation: Reservation, entry: UsageEntry, scopes: Sequence[BudgetScope]
+    ) -> bool:
+        """Write a lost try down; False when no budget has the room for it or the ledger is away."""
+        return await uninterrupted(self._book_lost(reservation, entry, scopes))
+
+    async def _book_lost(
+        self, reservation: Reservation, entry: UsageEntry, scopes: Sequence[BudgetScope]
+    ) -> bool:
+        try:
+            await self._ledger.reserve(reservation, scopes)
+            is_new = await self._ledger.settle(entry)
+        except (OverBudget, LedgerUnavailable):
+            return False
+        if is_new:
+            self._observer.on_settled(entry)
+        return True
+
     async def close(self, entry: UsageEntry | None) -> None:
         """Write `entry`, or give all money back when it is None.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -19,7 +19,10 @@ from sophia_infra.inference.tokens import likely_text_tokens
 from sophia_infra.inference.usage import Outcome, Reservation, Tokens, UsageEntry
 from sophia_infra.model.gateway import InferenceBudget
 
-__all__ = ["RunningCall"]
+__all__ = ["LOST_TRY", "RunningCall"]
+
+LOST_TRY = ":lost"
+"""Between the id of a call and the number of a lost try, in the ledger's lines of such tries."""
 
 _EXPIRY_MARGIN_S = 60.0  # settling, and clocks of two gateways that differ
 
@@ -34,6 +37,7 @@ class RunningCall:
     timeout_s: float
     started_s: float = field(init=False)
     first_token_ms: int | None = None
+    lost_tries: int = 0
 
     def __post_init__(self) -> None:
         self.started_s = self.clock.monotonic()
@@ -46,10 +50,15 @@ class RunningCall:
     def elapsed_ms(self) -> int:
         return round((self.clock.monotonic() - self.started_s) * 1_000)
 
-    def upstream(self) -> Upstream:
+    def upstream(self, book_lost: Callable[[Leg, Tokens], Awaitable[bool]]) -> Upstream:
         """What is sent to whichever leg is tried."""
         return Upstream(
-            self.call.endpoint, self._body_for, self.call.request_id, self.shape.stream, self.lost_tokens
+            endpoint=self.call.endpoint,
+            body=self._body_for,
+            request_id=self.call.request_id,
+            stream=self.shape.stream,
+            lost=self.lost_tokens,
+            book_lost=book_lost,
         )
 
     def _body_for(self, leg: Leg) -> dict[str, Any]:
@@ -88,16 +97,39 @@ class RunningCall:
     def reservation(self, leg: Leg, times: int) -> Reservation:
         """The most that `times` tries at `leg`, the costliest one, can cost."""
         most = Tokens(leg.most.input * times, leg.most.output * times)
-        now = self.clock.now()
-        left_s = max(0.0, self.deadline_s - self.clock.monotonic())
-        return Reservation(
-            request_id=self.call.request_id,
+        return self._reservation(self.call.request_id, leg, most)
+
+    def lost_try(self, leg: Leg, tokens: Tokens) -> tuple[Reservation, UsageEntry]:
+        """A lost try as a line of its own: what has to fit into the budgets, and what is written."""
+        self.lost_tries += 1
+        request_id = f"{self.call.request_id}{LOST_TRY}{self.lost_tries}"
+        reservation = self._reservation(request_id, leg, tokens)
+        entry = UsageEntry(
+            request_id=request_id,
+            at=reservation.at,
             user=self.call.user,
             model=leg.model,
             backend=leg.backend,
-            tokens=most,
-            input_usd=leg.price.input_usd(most),
-            output_usd=leg.price.output_usd(most),
+            tokens=tokens,
+            input_usd=reservation.input_usd,
+            output_usd=reservation.output_usd,
+            outcome="unknown",
+            latency_ms=self.elapsed_ms(),
+            session_id=self.call.session_id,
+        )
+        return reservation, entry
+
+    def _reservation(self, request_id: str, leg: Leg, tokens: Tokens) -> Reservation:
+        now = self.clock.now()
+        left_s = max(0.0, self.deadline_s - self.clock.monotonic())
+        return Reservation(
+            request_id=request_id,
+            user=self.call.user,
+            model=leg.model,
+            backend=leg.backend,
+            tokens=tokens,
+            input_usd=leg.price.input_usd(tokens),
+            output_usd=leg.price.output_usd(tokens),
             at=now,
             expires_at=now + timedelta(seconds=left_s + _EXPIRY_MARGIN_S),
         )

@@ -102,7 +102,7 @@ class Dispatcher:
         if kept is not None and (not call.models or kept.model in call.models):
             return await self._give_again(running, kept)
         booking, legs = await self._reserve(running, await self._plan(running))
-        attempts = self._attempts(running, legs)
+        attempts = self._attempts(running, legs, booking)
         answered: tuple[Leg, Tokens] | None = None
         outcome: Outcome = "cancelled"
         try:
@@ -131,7 +131,7 @@ class Dispatcher:
         """
         running = self._running(call, stream=True)
         booking, legs = await self._reserve(running, await self._plan(running))
-        attempts = self._attempts(running, legs)
+        attempts = self._attempts(running, legs, booking)
         tally = StreamTally()
         opened: Opened | None = None
         outcome: Outcome = "cancelled"
@@ -196,10 +196,20 @@ class Dispatcher:
         fitting = await booking.reserve(options, running.scopes(self._config.budget))
         return booking, choices[fitting]
 
-    def _attempts(self, running: RunningCall, legs: Sequence[Leg]) -> Attempts:
+    def _attempts(self, running: RunningCall, legs: Sequence[Leg], booking: Booking) -> Attempts:
         routing = self._config.routing
+        scopes = running.scopes(self._config.budget)
+
+        async def book_lost(leg: Leg, tokens: Tokens) -> bool:
+            return await booking.book_lost(*running.lost_try(leg, tokens), scopes)
+
         return Attempts(
-            self._tools, running.upstream(), legs, routing.attempts, running.deadline_s, routing.hedge_after_s
+            self._tools,
+            running.upstream(book_lost),
+            legs,
+            routing.attempts,
+            running.deadline_s,
+            routing.hedge_after_s,
         )
 
     async def _close(
@@ -214,7 +224,7 @@ class Dispatcher:
         entry = running.entry(
             answered=answered,
             given_up=attempts.given_up,
-            attempts=attempts.sent,
+            attempts=attempts.sent - attempts.booked,
             outcome=outcome,
             asked=attempts.legs[0],
         )

@@ -22,6 +22,7 @@ FailureKind = Literal[
 ]
 
 _SAME_BACKEND_MAY_HELP = frozenset({"connection", "timeout", "rate_limited", "server", "malformed"})
+_ANSWER_LOST = frozenset({"connection", "timeout", "malformed"})
 _SPEAKS_AGAINST_BACKEND = frozenset({"connection", "timeout", "server", "malformed", "misconfigured"})
 
 
@@ -33,6 +34,7 @@ class AttemptFailed(Exception):
         retry_after_s: what the backend asked for.
         param, reason: name of the field and the backend's error code, where they are plain identifiers.
         limit_tokens: the context that the backend names when the prompt is too long for it.
+        sent: whether the request may have reached the backend; False where no connection was made.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class AttemptFailed(Exception):
         param: str | None = None,
         reason: str | None = None,
         limit_tokens: int | None = None,
+        sent: bool = True,
     ) -> None:
         self.kind = kind
         self.status = status
@@ -51,11 +54,17 @@ class AttemptFailed(Exception):
         self.param = param
         self.reason = reason
         self.limit_tokens = limit_tokens
+        self.sent = sent
         super().__init__(f"{kind} ({status})" if status else kind)
 
     @property
     def same_backend_may_help(self) -> bool:
         return self.kind in _SAME_BACKEND_MAY_HELP
+
+    @property
+    def may_have_cost(self) -> bool:
+        """Whether the backend may have worked and billed: the answer was lost. An error costs nothing."""
+        return self.sent and self.kind in _ANSWER_LOST
 
     @property
     def speaks_against_backend(self) -> bool:

@@ -12,8 +12,8 @@ __all__ = ["Outcome", "Price", "Reservation", "Tokens", "UsageEntry"]
 _MILLION = 1_000_000
 
 Outcome = Literal["ok", "failed", "cancelled", "unknown"]
-"""`failed` and `cancelled` still cost what was generated; `unknown` is a request whose process died: it is
-booked at the most it can have cost."""
+"""`failed` and `cancelled` still cost what was generated. `unknown` is booked at the most that it can have
+cost: a call whose process died, or a try whose answer was lost while the backend may have worked for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from sophia_infra.inference.call import LOST_TRY
 from sophia_infra.inference.ledger import Difference, audit, open_ledger
 from sophia_infra.inference.ledger.rows import entry_from_row
 from sophia_infra.inference.ledger.schema import usage_entries
@@ -131,6 +132,7 @@ def compare(books: Books, *, prices: dict[str, tuple[Decimal, Decimal]]) -> list
         Line("  tokens of those that broke", sum(_tokens_worked(w) for w in books.work if not _is_whole(w))),
         Line("LOST: answered, not in the ledger", sum(1 for t in whole if t.request_id not in good), 0),
         Line("LOST: worked, not in the ledger", sum(1 for w in books.work if _is_missing(w, entries)), 0),
+        Line("LOST: worked for more than is booked", _underbooked(books), 0),
         Line("DOUBLE: calls with one request id", sum(n - 1 for n in by_id.values()), 0),
         Line("DOUBLE: ledger entries", len(books.entries) - len(entries), 0),
         Line("DOUBLE: calls answered in full twice", sum(1 for n in times_answered.values() if n > 1), 0),
@@ -171,6 +173,22 @@ def _is_whole(work: Any) -> bool:
 def _tokens_worked(work: Any) -> int:
     tokens: int = work["input_tokens"] + work["output_tokens"]
     return tokens
+
+
+def _underbooked(books: Books) -> int:
+    """Calls without a stream whose backends worked more tokens than their entries hold, lost tries included.
+
+    Of a stream that breaks nobody knows how far its backend got; an error is not billed.
+    """
+    worked: Counter[str] = Counter()
+    for work in books.work:
+        if not work["stream"] and work["outcome"] != "refused":
+            worked[work["request_id"]] += _tokens_worked(work)
+    booked: Counter[str] = Counter()
+    for entry in books.entries:
+        booked[entry.request_id.partition(LOST_TRY)[0]] += entry.tokens.total
+    # Only calls that are in the ledger: one that is not has a row of its own.
+    return sum(1 for request_id, tokens in worked.items() if 0 < booked[request_id] < tokens)
 
 
 def _is_missing(work: Any, entries: dict[str, UsageEntry]) -> bool:

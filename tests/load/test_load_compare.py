@@ -42,6 +42,7 @@ def work(number: int, **further: Any) -> dict[str, Any]:
         "request_id": f"r{number}",
         "prompt_start": f"load-{number:07d} word",
         "outcome": "answered",
+        "stream": False,
         "input_tokens": 10,
         "output_tokens": 5,
         **further,
@@ -69,6 +70,18 @@ def test_books_that_agree_are_right() -> None:
     assert wrong(right()) == []
 
 
+def test_a_lost_try_is_right_when_it_has_a_line_of_its_own() -> None:
+    lost = dataclasses.replace(entry(1, outcome="unknown"), request_id="r1:lost1")
+    books = dataclasses.replace(
+        right(),
+        entries=[entry(1), entry(2), lost],
+        work=[*right().work, work(1, outcome="cut", output_tokens=4)],
+        metrics_usd=3 * sum(CENTS, Decimal(0)),
+        metrics_tokens=45,
+    )
+    assert wrong(books) == []
+
+
 def test_a_call_that_was_lost_with_its_caller_is_right_when_it_is_booked_as_unknown() -> None:
     books = dataclasses.replace(
         right(),
@@ -87,6 +100,10 @@ def test_a_call_that_was_lost_with_its_caller_is_right_when_it_is_booked_as_unkn
     [
         (lambda books: {"entries": books.entries[:1]}, "LOST: answered, not in the ledger"),
         (lambda books: {"work": [*books.work, work(3)]}, "LOST: worked, not in the ledger"),
+        (
+            lambda books: {"work": [*books.work, work(1, outcome="cut")]},
+            "LOST: worked for more than is booked",
+        ),
         (lambda books: {"told": [*books.told, told(1)]}, "DOUBLE: calls with one request id"),
         (lambda books: {"entries": [*books.entries, entry(1)]}, "DOUBLE: ledger entries"),
         (lambda books: {"work": [*books.work, work(1)]}, "DOUBLE: calls answered in full twice"),

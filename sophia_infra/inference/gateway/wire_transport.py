@@ -99,7 +99,10 @@ class WireTransport:
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
         own = f"x-request-id: {request_id}\r\n" if request_id else ""
         head = f"POST {path} HTTP/1.1\r\n{self._head}\r\n{own}content-length: {len(content)}\r\n\r\n"
-        connection = await self._pool.take()
+        try:
+            connection = await self._pool.take()
+        except WireBroken:
+            raise AttemptFailed("connection", sent=False) from None
         connection.send(head.encode("latin-1") + content)
         return connection
 

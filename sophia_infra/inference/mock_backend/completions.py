@@ -92,7 +92,7 @@ class _Wire:
             worked.outcome = "malformed"
             await exchange.reply(_NOT_JSON)
         elif kind == "error_event":
-            worked.outcome = "cut"
+            worked.outcome = "refused"
             await _refuse(exchange, 500, "Internal Server Error", None)
         elif exchange.is_gone():
             worked.outcome = "client_gone"
@@ -144,10 +144,11 @@ class _Wire:
                 return False
             worked.outcome = "client_gone"
             return True
-        worked.outcome = "malformed" if kind == "malformed" else "cut"
+        worked.outcome = "cut"
         if kind == "cut_midway":
             await exchange.cut()
             return True
+        worked.outcome = "malformed" if kind == "malformed" else "refused"
         error = as_json(error_document(500, "Internal Server Error"))
         await exchange.part(b"data: " + (_NOT_JSON if kind == "malformed" else error) + b"\n\n")
         await exchange.part(DONE)

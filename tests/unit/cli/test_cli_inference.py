@@ -105,7 +105,10 @@ def budget_lines(sophia: Sophia) -> list[str]:
 def test_unknown_ends_are_told_apart(sophia: Sophia) -> None:
     booked(sophia, entry(1), entry(2, outcome="unknown"))
     said = sophia.run("inference", "usage").said
-    assert "1 of them ended with their process; they are booked at the most that they can have cost" in said
+    assert (
+        "1 of them ended without a word, with their process or connection; they are booked at the most"
+        in said
+    )
 
 
 def test_models_say_which_backend_serves_them(sophia: Sophia) -> None:

@@ -39,3 +39,27 @@ def test_each_error_has_its_kind(error: openai.OpenAIError | httpx2.HTTPError, k
     failure = attempt_failed(error, datetime(2026, 9, 14, tzinfo=UTC))
     assert failure.kind == kind
     assert "words of a server" not in str(failure)
+
+
+def _wrapping(error: type[openai.APIConnectionError], cause: Exception) -> openai.APIConnectionError:
+    wrapped = error(request=REQUEST)
+    wrapped.__cause__ = cause
+    return wrapped
+
+
+@pytest.mark.parametrize(
+    ("error", "was_sent"),
+    [
+        (_wrapping(openai.APIConnectionError, httpx2.ConnectError("refused", request=REQUEST)), False),
+        (_wrapping(openai.APITimeoutError, httpx2.ConnectTimeout("slow", request=REQUEST)), False),
+        (_wrapping(openai.APIConnectionError, httpx2.ReadError("cut", request=REQUEST)), True),
+        (_wrapping(openai.APITimeoutError, httpx2.ReadTimeout("slow", request=REQUEST)), True),
+        (httpx2.ConnectError("refused", request=REQUEST), False),
+    ],
+)
+def test_only_a_connection_that_was_made_can_have_cost(
+    error: openai.OpenAIError | httpx2.HTTPError, was_sent: bool
+) -> None:
+    failure = attempt_failed(error, datetime(2026, 9, 14, tzinfo=UTC))
+    assert failure.sent is was_sent
+    assert failure.may_have_cost is was_sent

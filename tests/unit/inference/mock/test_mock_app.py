@@ -201,7 +201,7 @@ def test_an_error_event_ends_the_stream() -> None:
     bench.app.engine.faults.add(Fault("error_event", after_tokens=3))
     shown = chunks(bench.post("/v1/chat/completions", {**HELLO, "stream": True}))
     assert shown[-1]["error"]["code"] == 500
-    assert bench.outcomes() == [("cut", 3)]
+    assert bench.outcomes() == [("refused", 3)]
 
 
 def test_faults_are_controlled_over_the_wire() -> None:
