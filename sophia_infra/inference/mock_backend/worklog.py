@@ -10,7 +10,7 @@ __all__ = ["Work", "WorkLog", "WorkOutcome"]
 
 WorkOutcome = Literal["answered", "cut", "malformed", "refused", "client_gone"]
 """`answered`: the whole answer was handed to the connection, usage included. `refused`: it ended with an
-error, which nobody bills. The others were worked, in part at least, and the client could not know how much."""
+error, which nobody bills. The others were worked in part at least; the client could not know how much."""
 
 
 @dataclass(frozen=True, slots=True)
