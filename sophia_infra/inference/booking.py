@@ -69,11 +69,13 @@ class Booking:
     ) -> bool:
         try:
             await self._ledger.reserve(reservation, scopes)
-            is_new = await self._ledger.settle(entry)
         except (OverBudget, LedgerUnavailable):
             return False
-        if is_new:
-            self._observer.on_settled(entry)
+        try:
+            await self._settle(entry)
+        except LedgerUnavailable:
+            # Set aside at the same amount, which the ledger books when it expires.
+            _log.warning("The lost try %s is not written down yet.", entry.request_id)
         return True
 
     async def close(self, entry: UsageEntry | None) -> None:
@@ -95,6 +97,10 @@ class Booking:
             except LedgerUnavailable:
                 _log.warning("The ledger did not release %s; it expires by itself.", request_id)
             return
+        await self._settle(entry)
+
+    async def _settle(self, entry: UsageEntry) -> None:
+        """Raises LedgerUnavailable after three tries."""
         for wait_s in (*_SETTLE_WAITS_S, None):
             try:
                 is_new = await self._ledger.settle(entry)

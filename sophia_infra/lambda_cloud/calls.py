@@ -31,8 +31,9 @@ class Calls:
         ids: Mapping[str, str] | None = None,
         query: Query | None = None,
         body: object = None,
+        before_attempt: Callable[[], None] | None = None,
     ) -> T:
-        """Send the operation and `read` its answer.
+        """Send the operation and `read` its answer; `before_attempt` as `Transport.send`.
 
         Raises:
             LambdaCloudError: from the API or the network. UnexpectedAnswer of `read` also says that a
@@ -40,7 +41,7 @@ class Calls:
         """
         operation = OPERATIONS[operation_id]
         path = fill_path(operation.path, **(ids or {}))
-        answer = self._transport.send(operation, path, query=query, body=body)
+        answer = self._transport.send(operation, path, query=query, body=body, before_attempt=before_attempt)
         try:
             return read(answer)
         except UnexpectedAnswer as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sophia_infra.lambda_cloud.answer_fields import Fields, parse_list, parse_map
 from sophia_infra.lambda_cloud.answers import Image, Instance, InstanceTypeWithCapacity, Region
@@ -58,11 +58,16 @@ class InstanceCalls(Calls):
             body={"name": check_text("name", name, longest=NAME_CHARACTERS)},
         )
 
-    def launch_instance(self, request: LaunchRequest) -> str:
+    def launch_instance(
+        self, request: LaunchRequest, *, before_attempt: Callable[[], None] | None = None
+    ) -> str:
         """Launch one machine and return its id (32 hex digits). It is billed until terminated.
 
         Returns when the API answers (8.9 s seen); boot takes 4 to 25 minutes more. Sent once: it is sent
         again only after a 429 or when no connection could be opened, for then nothing was launched.
+
+        Args:
+            before_attempt: called each time right before the request leaves, after minutes of waiting maybe.
 
         Raises:
             NoCapacity: none free; nothing was launched.
@@ -75,7 +80,9 @@ class InstanceCalls(Calls):
         Spends: 1 launch slot (1 per 12 s) and 1 request slot (1 per s), waited for.
         Source: Lambda Cloud API 1.10.0, POST /api/v1/instance-operations/launch.
         """
-        return self._perform("launchInstance", payload(_parse_launched), body=request.build())
+        return self._perform(
+            "launchInstance", payload(_parse_launched), body=request.build(), before_attempt=before_attempt
+        )
 
     def restart_instances(self, instance_ids: Sequence[str]) -> list[Instance]:
         """Reboot; ids stay. Not repeated after an unclear answer: that would cut off the boot.

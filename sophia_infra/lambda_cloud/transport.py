@@ -112,8 +112,13 @@ class Transport:
         *,
         query: Mapping[str, str | Sequence[str]] | None = None,
         body: object = None,
+        before_attempt: Callable[[], None] | None = None,
     ) -> Answer:
         """Perform `operation` at `path` (its own path with the ids filled in) and return the success.
+
+        Args:
+            before_attempt: called each time right before the request leaves, after all waiting; what it
+                raises ends the call, and nothing is sent.
 
         Raises:
             LambdaCloudError: the class and its `may_have_happened` tell what is known. The latter stays
@@ -124,6 +129,8 @@ class Transport:
         for attempt in range(1, self._plan.attempts_max + 1):
             self._pacer.wait(operation.slot)
             began_s = self._clock.now()
+            if before_attempt is not None:
+                before_attempt()
             try:
                 return self._attempt(operation, path, query, body)
             except LambdaCloudError as error:

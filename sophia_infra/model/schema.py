@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from sophia_infra.model.stack_config import API_KEY, NAMESPACE, StackConfig
+from sophia_infra.model.workload_table import FILE_KEY
 
 __all__ = ["build_schema", "main"]
 
@@ -19,6 +20,7 @@ def build_schema() -> dict[str, Any]:
     """Schema (draft 2020-12) of a whole `Pulumi.<stack>.yaml`; the same on every call."""
     stack = StackConfig.model_json_schema()
     definitions = stack.pop("$defs")
+    _allow_single_fields(definitions)
     properties: dict[str, Any] = {NAMESPACE + name: field for name, field in stack["properties"].items()}
     properties[NAMESPACE + API_KEY] = {
         "description": "Key of the Lambda Cloud account, encrypted: `pulumi config set --secret`. Default: "
@@ -50,6 +52,14 @@ def build_schema() -> dict[str, Any]:
             "environment": {},
         },
     }
+
+
+def _allow_single_fields(definitions: dict[str, Any]) -> None:
+    """Beside a `workloads_file` a row of the stack file may hold single fields of a row there."""
+    rows = {"workloads": definitions["WorkloadConfig"], "databases": definitions["DatabaseConfig"]}
+    whole = {name: {"additionalProperties": {"required": row.pop("required")}} for name, row in rows.items()}
+    alone = {"not": {"required": [FILE_KEY]}}
+    definitions["KubernetesConfig"]["allOf"] = [{"if": alone, "then": {"properties": whole}}]
 
 
 def main() -> None:

@@ -176,13 +176,17 @@ def _send(session: Session, spec: InstanceSpec, candidate: Candidate, key: Launc
     # too old, when its own launch is sent at last, to say how long to look for it.
     with session.launch_turn:
         session.ensure_wanted()
-        now_s = session.clock.now()
-        request = spec.launch_request(candidate, now_s)
-        session.journal.write(Intent(str(key), now_s))
-        instance_id = session.client.launch_instance(request)
+        request = spec.launch_request(candidate, session.clock.now())
+
+        def note(instance_id: str | None = None) -> None:
+            session.journal.write(Intent(str(key), session.clock.now(), instance_id))
+
+        # Noted again before each attempt: a 429 may have held the one that counts back for minutes, and an
+        # intent of before that would no longer tell to wait until the list must show the machine.
+        instance_id = session.client.launch_instance(request, before_attempt=note)
         # The machine is there: losing its id for the sake of a note would be the worse of the two.
         with contextlib.suppress(JournalUnwritable):
-            session.journal.write(Intent(str(key), now_s, instance_id))
+            note(instance_id)
         return instance_id
 
 

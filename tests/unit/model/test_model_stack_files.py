@@ -238,3 +238,15 @@ def test_editors_show_what_the_parser_refuses(path: tuple[Any, ...], value: obje
     schema = jsonschema_rs.validator_for(build_schema())
     assert schema.is_valid({"config": right_stack()})
     assert not schema.is_valid({"config": with_changes((path, value))})
+
+
+def test_a_row_may_hold_single_fields_only_beside_a_table_that_has_the_rest() -> None:
+    schema = jsonschema_rs.validator_for(build_schema())
+    row = {"workloads": {"api": {"replicas": 3}}, "databases": {"books": {"replicas": 1}}}
+
+    def stack(**kubernetes: object) -> dict[str, object]:
+        return {"config": {**right_stack(), "sophia:kubernetes": kubernetes}}
+
+    assert schema.is_valid(stack(workloads_file="workloads.yaml", **row))
+    assert not schema.is_valid(stack(workloads=row["workloads"]))
+    assert not schema.is_valid(stack(databases=row["databases"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,19 @@ def test_a_crash_before_the_answer_does_not_double_while_the_list_lags(stage: St
     assert stage.live() == [launched]
 
 
+def test_a_launch_held_back_by_429s_and_then_unanswered_does_not_double_while_the_list_lags(
+    stage: Stage,
+) -> None:
+    """Its intent is as old as the request that left last, not as the first one, which was turned away."""
+    stage.set(list_lag_s=40)
+    stage.fault("launchInstance", "before", "status", status=429, retry_after_s=35, times=3)
+    stage.fault("launchInstance", "after", "drop")
+    created = stage.kind().create(props())
+    assert stage.live() == [created.id]
+    again = stage.kind().create(props())
+    assert stage.live() == [again.id] == [created.id]
+
+
 def test_a_machine_seen_by_its_id_alone_is_taken_over_at_once(stage: Stage) -> None:
     stage.set(list_lag_s=50, get_sees_lagging=True)
     first = stage.kind().create(props())
@@ -150,14 +164,20 @@ def test_an_intent_is_noted_when_its_own_launch_is_next_not_while_others_go_firs
     ages_s: list[float] = []
     launch = session.client.launch_instance
 
-    def launch_and_look(request: Any) -> str:
+    def launch_and_look(request: Any, before_attempt: Callable[[], None]) -> str:
+        def note_and_look() -> None:
+            before_attempt()
+            look(request)
+
+        return launch(request, before_attempt=note_and_look)
+
+    def look(request: Any) -> None:
         key = f"{STACK}/{request.name}/{request.tags[LAUNCH_TAG]}"
         intent = session.journal.find(key)
         assert intent is not None
         ages_s.append(stage.clock.now() - intent.begun_at_s)
         assert session.launch_turn.locked()
         assert len([one for one in session.journal.list() if one.resource_id is None]) == 1
-        return launch(request)
 
     monkeypatch.setattr(session.client, "launch_instance", launch_and_look)
     for name in ("a", "b", "c"):
