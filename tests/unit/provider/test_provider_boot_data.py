@@ -31,9 +31,9 @@ def requests(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[LaunchReques
     client_type = type(stage.client())
     launch = client_type.launch_instance
 
-    def note(client: Any, request: LaunchRequest) -> str:
+    def note(client: Any, request: LaunchRequest, **further: Any) -> str:
         seen.append(request)
-        return launch(client, request)
+        return launch(client, request, **further)
 
     monkeypatch.setattr(client_type, "launch_instance", note)
     return seen
