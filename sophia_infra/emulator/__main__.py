@@ -114,20 +114,20 @@ def _serve(options: argparse.Namespace, settings: CloudSettings) -> int:
         keeper = StateKeeper(state_file, cloud.core)
 
     _leave_out_uvicorn_command_line()
-    from sophia_infra.emulator.server import LoopbackServer, listen_on
     from sophia_infra.emulator.wire.app import create_app
+    from sophia_infra.http_server import SocketServer, listen_on, url_of, write_endpoint
 
     with listen_on(options.host, options.port) as listening:
-        port = listening.getsockname()[1]
-        host = f"[{options.host}]" if ":" in options.host else options.host
-        url = f"http://{host}:{port}"
+        url = url_of(listening)
 
         def announce() -> None:
             print(f"emulator on {url}, pid {os.getpid()}, speed {options.speed:g}", flush=True)
             if options.endpoint_file:
-                _write_endpoint(options.endpoint_file, url, options.speed, settings.control_token)
+                token = settings.control_token
+                more = {} if token is None else {"control_token": token}
+                write_endpoint(options.endpoint_file, {"url": url, "speed": options.speed, **more})
 
-        server = LoopbackServer(create_app(cloud, keeper), on_ready=announce)
+        server = SocketServer(create_app(cloud, keeper), on_ready=announce)
 
         def end(*_: object) -> None:
             cloud.faults.clear(go_on=False)
@@ -149,18 +149,6 @@ def _leave_out_uvicorn_command_line() -> None:
     command_line = types.ModuleType("uvicorn.main")
     vars(command_line).update(dict.fromkeys(("Server", "main", "run")))
     sys.modules.setdefault("uvicorn.main", command_line)
-
-
-def _write_endpoint(path: Path, url: str, speed: float, control_token: str | None) -> None:
-    """Atomically, and readable by the owner only: it may hold the token."""
-    endpoint: dict[str, Any] = {"url": url, "pid": os.getpid(), "speed": speed}
-    if control_token is not None:
-        endpoint["control_token"] = control_token
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(endpoint, file)
-    temporary.replace(path)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
 from sophia_infra.emulator.errors import Refused
+from sophia_infra.http_server import TRANSPORT_EXTENSION
 
 __all__ = [
-    "TRANSPORT_EXTENSION",
     "Reply",
     "drop_connection",
     "error_reply",
@@ -20,9 +20,6 @@ __all__ = [
     "send_reply",
     "text_reply",
 ]
-
-TRANSPORT_EXTENSION: Final = "sophia.transport"
-"""Key in the ASGI scope's `extensions` under which our server hands over the connection's transport."""
 
 
 @dataclass(frozen=True, slots=True)

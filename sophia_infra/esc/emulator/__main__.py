@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
-import json
 import os
 import secrets
 import signal
@@ -64,21 +63,19 @@ def _token(path: Path) -> SecretText:
 
 
 def _serve(options: argparse.Namespace, token: SecretText, kept: StateFile | None) -> int:
-    from sophia_infra.emulator.server import LoopbackServer, listen_on
     from sophia_infra.esc.emulator.wire import create_app
+    from sophia_infra.http_server import SocketServer, listen_on, url_of, write_endpoint
 
     store, save = (Store(), lambda: None) if kept is None else (kept.store, kept.save)
     with listen_on(options.host, options.port) as listening:
-        host = f"[{options.host}]" if ":" in options.host else options.host
-        url = f"http://{host}:{listening.getsockname()[1]}"
+        url = url_of(listening)
 
         def announce() -> None:
             print(f"ESC emulator on {url}, pid {os.getpid()}", flush=True)
             if options.endpoint_file:
-                endpoint = {"url": url, "pid": os.getpid(), "token_file": str(options.token_file)}
-                write_private_file(options.endpoint_file, json.dumps(endpoint))
+                write_endpoint(options.endpoint_file, {"url": url, "token_file": str(options.token_file)})
 
-        server = LoopbackServer(create_app(store, token, save), on_ready=announce)
+        server = SocketServer(create_app(store, token, save), on_ready=announce)
         signal.signal(signal.SIGTERM, lambda *_: server.stop())
         signal.signal(signal.SIGINT, lambda *_: server.stop())
         server.run([listening])

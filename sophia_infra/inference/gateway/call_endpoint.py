@@ -11,6 +11,7 @@ from typing import Final, cast
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
+from sophia_infra.http_server import TRANSPORT_EXTENSION
 from sophia_infra.inference.answers import Answer, StreamEvent
 from sophia_infra.inference.errors import InferenceError, RequestRefused
 from sophia_infra.inference.gateway.bodies import CallerGone, Endpoint, IncomingBody, parse_call
@@ -32,10 +33,8 @@ from sophia_infra.inference.request import InferenceCall
 from sophia_infra.inference.sse import DONE
 from sophia_infra.model.gateway import LatencyClass, Strategy
 
-__all__ = ["TRANSPORT_EXTENSION", "CallEndpoint"]
+__all__ = ["CallEndpoint"]
 
-TRANSPORT_EXTENSION: Final = "sophia.transport"
-"""Where the server leaves the connection in the scope, so that one that nobody reads can be cut."""
 
 _LATENCIES: Final = ("interactive", "standard", "batch")
 _STRATEGIES: Final = ("performance", "cost", "balanced")

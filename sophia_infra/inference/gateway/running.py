@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import logging
 import os
 import signal
 import socket
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
+from sophia_infra.http_server import listen_on, url_of, write_endpoint
 from sophia_infra.inference.budgets import ALL_SCOPE, BudgetScope, user_scope
 from sophia_infra.inference.catalogue import ModelCatalogue, load_catalogue
 from sophia_infra.inference.clock import Clock, SystemClock
@@ -25,7 +24,7 @@ from sophia_infra.inference.gateway.keys import KeyFile
 from sophia_infra.inference.gateway.metrics import GatewayMetrics
 from sophia_infra.inference.gateway.probes import HttpProbe
 from sophia_infra.inference.gateway.rate import RateLimits
-from sophia_infra.inference.gateway.server import GatewayServer, listen_on
+from sophia_infra.inference.gateway.server import BACKLOG, GatewayServer
 from sophia_infra.inference.gateway.settings import GatewaySettings, read_config
 from sophia_infra.inference.gateway.warm_pool import WarmPool
 from sophia_infra.inference.gateway.watched_ledger import WatchedLedger
@@ -155,10 +154,10 @@ def run_gateway(settings: GatewaySettings) -> None:
     keys = KeyFile(settings.keys_path, config.users)
     catalogue = load_catalogue(settings.catalogue_path)
     url = settings.resolved_ledger_url(config, os.environ)
-    with listen_on(settings.host, settings.port) as bound:
+    with listen_on(settings.host, settings.port, BACKLOG) as listening:
         ledger = open_ledger(url)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, config, keys, catalogue, ledger, bound))
+            runner.run(_serve(settings, config, keys, catalogue, ledger, listening))
 
 
 async def _serve(
@@ -167,7 +166,7 @@ async def _serve(
     keys: KeyFile,
     catalogue: ModelCatalogue,
     ledger: Ledger,
-    bound: socket.socket,
+    listening: socket.socket,
 ) -> None:
     gateway = Gateway(
         config,
@@ -178,16 +177,15 @@ async def _serve(
         min_warm=settings.min_warm,
         log_prompts=settings.log_prompts,
     )
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    url = f"http://{host}:{bound.getsockname()[1]}"
+    url = url_of(listening)
 
     def announce() -> None:
         _log.info("gateway on %s, pid %d, backends %s", url, os.getpid(), ", ".join(config.backends))
         if settings.endpoint_file is not None:
-            _write_endpoint(settings.endpoint_file, url)
+            write_endpoint(settings.endpoint_file, {"url": url})
 
     server = GatewayServer(
-        gateway.app, on_ready=announce, drain_s=config.limits.drain_s, linger_s=settings.linger_s
+        gateway.app, on_ready=announce, drain_s=config.limits.drain_s, notice_s=settings.linger_s
     )
 
     def end() -> None:
@@ -203,7 +201,7 @@ async def _serve(
     gc.collect()
     gc.freeze()  # what was made so far stays: no collection has to look at it again
     try:
-        await server.serve([bound])
+        await server.serve([listening])
     finally:
         await gateway.aclose()
         _log.info("ended")
@@ -237,9 +235,3 @@ def _scopes(config: GatewayConfig) -> list[BudgetScope]:
         if user.budget is not None
     ]
     return [BudgetScope(ALL_SCOPE, config.budget), *own]
-
-
-def _write_endpoint(path: Path, url: str) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
-    temporary.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
-    temporary.replace(path)

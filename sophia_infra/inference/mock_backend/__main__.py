@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import ipaddress
-import json
 import os
 import signal
 import sys
@@ -13,9 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sophia_infra.http_server import SocketServer, listen_on, url_of, write_endpoint
+
 from .app import create_app
 from .faults import KINDS
-from .server import MockServer, listen_on
+from .server import BACKLOG
 from .settings import BadMockSettings, MockSettings
 
 __all__ = ["main"]
@@ -97,28 +98,21 @@ def _check_host(host: str, *, allow_remote: bool) -> None:
 
 
 def _serve(options: argparse.Namespace, settings: MockSettings) -> int:
-    with listen_on(options.host, options.port) as listening:
-        host = f"[{options.host}]" if ":" in options.host else options.host
-        url = f"http://{host}:{listening.getsockname()[1]}"
+    with listen_on(options.host, options.port, BACKLOG) as listening:
+        url = url_of(listening)
 
         def announce() -> None:
             if options.endpoint_file:
-                _write_endpoint(options.endpoint_file, url)
+                write_endpoint(options.endpoint_file, {"url": url})
             print(
                 f"mock backend on {url}, pid {os.getpid()}, models {', '.join(settings.models)}", flush=True
             )
 
-        server = MockServer(create_app(settings), on_ready=announce)
+        server = SocketServer(create_app(settings), on_ready=announce, backlog=BACKLOG, linger_s=0.0)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: server.stop())
         server.run([listening])
     return 0
-
-
-def _write_endpoint(path: Path, url: str) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
-    temporary.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
-    temporary.replace(path)
 
 
 if __name__ == "__main__":

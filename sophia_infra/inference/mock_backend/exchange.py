@@ -9,12 +9,12 @@ from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
 
+from sophia_infra.http_server import TRANSPORT_EXTENSION
+
 from .answers import BadRequest
 
-__all__ = ["TRANSPORT_EXTENSION", "ClientGone", "ConnectionCut", "Exchange"]
+__all__ = ["ClientGone", "ConnectionCut", "Exchange"]
 
-TRANSPORT_EXTENSION = "sophia.transport"
-"""Key of the scope's extensions under which our server leaves the connection's transport."""
 
 _JSON = (b"content-type", b"application/json")
 _SHORT_S = 0.25

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from sophia_infra.http_server import TRANSPORT_EXTENSION
 from sophia_infra.inference.errors import BackendFailed, DeadlinePassed, NoBackendReady, OverBudget
 from sophia_infra.inference.gateway.app import make_app
-from sophia_infra.inference.gateway.call_endpoint import TRANSPORT_EXTENSION
 from sophia_infra.inference.gateway.logs import CALL_LOG, FIELDS
 from sophia_infra.inference.sse import DONE, EventReader
 from sophia_infra.model.gateway import GatewayLimits
