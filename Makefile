@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STACK ?= local
 ARGS ?=
 # CLUSTER=1: a real Kubernetes control plane on this machine; CLUSTER=0: manifests in a folder again.
@@ -20,9 +21,12 @@ help:  ## Show the targets.
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "sophia-infra needs Python 3.11 or later, and $(PYTHON) is older: install it, or name another with PYTHON=...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: install it (Debian: apt-get install python3-venv)"; exit 1; }
-	@echo "Installing the locked Python packages into $(VENV) (about a minute, once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "Installing the locked Python packages into $(VENV) (up to two minutes, once) ..."
+	@awk '/^[^ #]/ {own = /^uv==/} own' requirements.lock > $(VENV)/uv.lock
+	@$(PIP) --require-hashes -r $(VENV)/uv.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock || \
+	  { echo "uv could not; pip takes its time ..."; $(PIP) --require-hashes -r requirements.lock; }
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 up: $(INSTALLED)  ## Bring stack local up on the real engine. CLUSTER=1: on a real API server too. ARGS="--phase 1".
@@ -82,7 +86,6 @@ format: $(INSTALLED)  ## Format the code.
 	@$(BIN)/ruff check --fix .
 
 lock: $(INSTALLED)  ## Resolve requirements.lock anew from pyproject.toml.
-	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev pyproject.toml \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 
