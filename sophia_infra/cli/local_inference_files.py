@@ -6,7 +6,6 @@ history.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 from sophia_infra.engine.home import Home, make_private_folder, write_private_file
 from sophia_infra.model.errors import Refused, did_you_mean
 from sophia_infra.model.gateway import BackendConfig, GatewayConfig
+from sophia_infra.model.loopback import is_loopback
 
 __all__ = [
     "DRAIN_S",
@@ -51,7 +51,7 @@ def played(config: GatewayConfig) -> dict[str, BackendConfig]:
     return {
         name: backend
         for name, backend in config.backends.items()
-        if backend.kind != "lambda" and not _is_here(backend.base_url)
+        if backend.kind != "lambda" and not is_loopback(urlsplit(backend.base_url or "").hostname or "")
     }
 
 
@@ -104,11 +104,3 @@ def write_if_other(file: Path, text: str) -> bool:
         return False
     write_private_file(file, text)
     return True
-
-
-def _is_here(base_url: str | None) -> bool:
-    host = urlsplit(base_url or "").hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

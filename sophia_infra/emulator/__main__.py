@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import json
 import os
 import signal
@@ -18,6 +17,7 @@ from sophia_infra.emulator.errors import InvalidSettings, StateFileError
 from sophia_infra.emulator.persistence import Keeper, NoKeeper, StateFile, StateKeeper
 from sophia_infra.emulator.settings import CloudSettings
 from sophia_infra.model.clock import ScaledClock
+from sophia_infra.model.loopback import is_loopback
 
 __all__ = ["main"]
 
@@ -95,11 +95,7 @@ def _settings(options: argparse.Namespace) -> CloudSettings:
 
 
 def _check_host(host: str, *, allow_remote: bool) -> None:
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback and not allow_remote:
+    if not is_loopback(host) and not allow_remote:
         raise InvalidSettings(f"--host {host} is not a loopback address; --allow-remote permits it")
 
 

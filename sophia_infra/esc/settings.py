@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 from sophia_infra.esc.errors import SettingsRefused, TokenMissing
 from sophia_infra.esc.secret_text import SecretText
+from sophia_infra.model.loopback import is_loopback
 
 __all__ = ["CLOUD_URL", "URL_VARIABLE", "EnvironmentName", "EscAccess", "SecretsSettings", "access_for"]
 
@@ -107,17 +107,10 @@ def _checked(url: str) -> str:
     if (
         not host
         or parts.scheme not in ("http", "https")
-        or (parts.scheme == "http" and not _is_loopback(host))
+        or (parts.scheme == "http" and not is_loopback(host))
     ):
         raise SettingsRefused(
             f"The address of ESC is {parts.scheme}://{host}: it must be https, or http on this machine."
         )
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -22,6 +22,7 @@ from sophia_infra.inference.answers import StreamChunk, parse_answer
 from sophia_infra.inference.budgets import AsyncLedger, NoLedger
 from sophia_infra.inference.catalogue import ModelCatalogue, load_catalogue
 from sophia_infra.inference.clock import Clock, SystemClock
+from sophia_infra.inference.config_file import read_config
 from sophia_infra.inference.dispatch import Dispatcher
 from sophia_infra.inference.errors import SettingsRefused
 from sophia_infra.inference.generation import (
@@ -33,7 +34,7 @@ from sophia_infra.inference.generation import (
     generation_of,
 )
 from sophia_infra.inference.request import InferenceCall
-from sophia_infra.inference.service_config import CONFIG_VARIABLE, GATEWAY, gateway_client, read_config
+from sophia_infra.inference.service_config import CONFIG_VARIABLE, GATEWAY, gateway_client
 from sophia_infra.inference.tracking import tracked_entry
 from sophia_infra.inference.transport import BackendTransport, make_transports
 from sophia_infra.inference.upstream import AttemptFailed, Transport

@@ -1,35 +1,19 @@
-"""Where a client finds its models: a file, or a gateway named by two environment variables."""
+"""A client whose models are behind a gateway, named by two environment variables."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
-from pydantic import ValidationError
-
+from sophia_infra.inference.config_file import parse_config
 from sophia_infra.inference.errors import SettingsRefused
 from sophia_infra.model.gateway import KEY_VARIABLE, URL_VARIABLE, GatewayConfig
 
-__all__ = ["CONFIG_VARIABLE", "GATEWAY", "KEY_VARIABLE", "URL_VARIABLE", "gateway_client", "read_config"]
+__all__ = ["CONFIG_VARIABLE", "GATEWAY", "KEY_VARIABLE", "URL_VARIABLE", "gateway_client"]
 
 CONFIG_VARIABLE = "SOPHIA_INFERENCE_CONFIG"
 
 GATEWAY = "gateway"
 """Name of the only backend of a client whose gateway keeps the books."""
-
-
-def read_config(path: Path) -> GatewayConfig:
-    """The gateway's own file (JSON).
-
-    Raises:
-        SettingsRefused: names the file and each field that is wrong, never a value.
-    """
-    try:
-        document = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise SettingsRefused(f"{path} cannot be read as JSON ({type(error).__name__}).") from None
-    return _validated(document, str(path))
 
 
 def gateway_client(environ: Mapping[str, str], models: Iterable[str]) -> GatewayConfig:
@@ -56,18 +40,6 @@ def gateway_client(environ: Mapping[str, str], models: Iterable[str]) -> Gateway
         "max_in_flight": 1_000,
     }
     routing = {"fallback": [], "attempts": 2}
-    return _validated(
+    return parse_config(
         {"backends": {GATEWAY: backend}, "routing": routing, "cache": {"enabled": False}}, URL_VARIABLE
     )
-
-
-def _validated(document: object, source: str) -> GatewayConfig:
-    try:
-        return GatewayConfig.model_validate(document)
-    except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False, include_context=False)
-        problems = [
-            f"{'.'.join(map(str, one['loc'])) or 'document'} {one['msg'].removeprefix('Value error, ')}"
-            for one in found
-        ]
-        raise SettingsRefused(f"{source}: {'; '.join(problems)}.") from None

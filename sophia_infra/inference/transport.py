@@ -14,17 +14,17 @@ import openai
 
 from sophia_infra.inference.clock import Clock, SystemClock
 from sophia_infra.inference.errors import BackendEnded, SettingsRefused
+from sophia_infra.inference.openai_paths import PATHS, read_count, tokenize_body
 from sophia_infra.inference.sse import DONE, EventReader
 from sophia_infra.inference.transport_errors import attempt_failed
 from sophia_infra.inference.upstream import AttemptFailed, Endpoint, RawAnswer, RawStream, Transport
 from sophia_infra.model.gateway import BackendConfig, GatewayConfig
+from sophia_infra.model.loopback import is_loopback
 
 __all__ = ["BackendTransport", "EndedTransport", "make_transport", "make_transports"]
 
-_PATHS: dict[Endpoint, str] = {"chat": "/chat/completions", "completions": "/completions"}
 _CONNECT_TIMEOUT_S = 5.0
 _LAST_RESORT_S = 1.0  # calls end at the dispatcher's deadline, which books them; this comes after it
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class BackendTransport:
@@ -41,7 +41,7 @@ class BackendTransport:
     ) -> None:
         self._root_url = base_url.removesuffix("/").removesuffix("/v1")
         self._clock = clock or SystemClock()
-        is_local = urlsplit(base_url).hostname in _LOOPBACK
+        is_local = is_loopback(urlsplit(base_url).hostname or "")
         self._client = openai.AsyncOpenAI(
             base_url=base_url,
             api_key=api_key or "none",
@@ -57,27 +57,24 @@ class BackendTransport:
         self, endpoint: Endpoint, body: Mapping[str, Any], *, request_id: str, timeout_s: float
     ) -> RawAnswer:
         """See `Transport.complete`."""
-        response = await self._post(_PATHS[endpoint], body, request_id, timeout_s, stream=False)
+        response = await self._post(PATHS[endpoint], body, request_id, timeout_s, stream=False)
         return RawAnswer(response.status_code, response.content, _headers(response))
 
     async def open_stream(
         self, endpoint: Endpoint, body: Mapping[str, Any], *, request_id: str, timeout_s: float
     ) -> RawStream:
         """See `Transport.open_stream`."""
-        response = await self._post(_PATHS[endpoint], body, request_id, timeout_s, stream=True)
+        response = await self._post(PATHS[endpoint], body, request_id, timeout_s, stream=True)
         return _ResponseStream(response, self._clock)
 
     async def count(self, model: str, body: Mapping[str, Any], timeout_s: float) -> int | None:
         """See `Transport.count`: vLLM's POST /tokenize, which applies the chat template too."""
-        wanted = {key: body[key] for key in ("messages", "prompt", "tools") if key in body}
+        wanted = tokenize_body(model, body)
         try:
-            response = await self._post(
-                f"{self._root_url}/tokenize", {"model": model, **wanted}, "", timeout_s, stream=False
-            )
-            count = json.loads(response.content)["count"]
-        except (AttemptFailed, ValueError, KeyError, TypeError):
+            response = await self._post(f"{self._root_url}/tokenize", wanted, "", timeout_s, stream=False)
+        except AttemptFailed:
             return None
-        return count if isinstance(count, int) and count >= 0 else None
+        return read_count(response.content)
 
     async def models(self, timeout_s: float) -> list[str]:
         """Names that the backend serves (GET /models).
@@ -97,10 +94,6 @@ class BackendTransport:
             return (await self._get(f"{self._root_url}/health", timeout_s)).status_code == 200
         except AttemptFailed:
             return False
-
-    async def text(self, path: str, timeout_s: float) -> str:
-        """Body of GET `path` of the server's root, such as /metrics. Raises AttemptFailed."""
-        return (await self._get(f"{self._root_url}{path}", timeout_s)).text
 
     async def aclose(self) -> None:
         """See `Transport.aclose`."""

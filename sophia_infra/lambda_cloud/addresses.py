@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from sophia_infra.lambda_cloud.errors import InvalidSpec, Unauthorized
+from sophia_infra.model.loopback import is_loopback
 
 __all__ = ["PRODUCTION_URL", "BaseUrl", "check_api_key", "fill_path", "parse_base_url"]
 
@@ -45,20 +45,11 @@ def parse_base_url(text: str) -> BaseUrl:
         raise InvalidSpec(f"the base URL {text!r} must end after the host: /api/v1 is added here")
     if host == _DEPRECATED_HOST:
         raise InvalidSpec(f"{host} is deprecated and may redirect; use {PRODUCTION_URL}")
-    is_loopback = _is_loopback(host)
-    if parts.scheme == "http" and not is_loopback:
+    is_local = is_loopback(host)
+    if parts.scheme == "http" and not is_local:
         raise InvalidSpec(f"the base URL {text!r} would send the API key in clear to {host}; use https")
     shown_host = f"[{host}]" if ":" in host else host
-    return BaseUrl(f"{parts.scheme}://{shown_host}{'' if port is None else f':{port}'}", is_loopback)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return BaseUrl(f"{parts.scheme}://{shown_host}{'' if port is None else f':{port}'}", is_local)
 
 
 def check_api_key(api_key: str) -> str:

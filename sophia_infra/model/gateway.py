@@ -15,7 +15,6 @@ from sophia_infra.model.forms import (
     ClosedModel,
     Conflict,
     ConflictsFound,
-    Form,
     choice_form,
     number_form,
     whole_number_form,
@@ -23,12 +22,11 @@ from sophia_infra.model.forms import (
 from sophia_infra.model.gateway_backends import (
     BackendConfig,
     BackendKind,
-    BaseUrl,
     LatencyClass,
     ModelId,
     TokenPrice,
 )
-from sophia_infra.model.inference import VARIABLE_NAME, parse_variable_name
+from sophia_infra.model.inference import BaseUrl, VariableName
 from sophia_infra.model.value_types import DnsName, UsdAmount, YesNo
 
 __all__ = [
@@ -54,8 +52,6 @@ KEY_VARIABLE = "SOPHIA_INFERENCE_KEY"
 """A client's key."""
 
 Strategy = Literal["performance", "cost", "balanced"]
-
-_Variable = Annotated[str, Form(parse_variable_name, {"type": "string", "pattern": f"^{VARIABLE_NAME}$"})]
 
 
 class RoutingConfig(ClosedModel):
@@ -194,7 +190,7 @@ class GatewayConfig(ClosedModel):
     users: dict[DnsName, GatewayUser] = Field(
         default_factory=dict, description="Name -> user. Default none: nobody gets in."
     )
-    ledger_url_env: _Variable | None = Field(
+    ledger_url_env: VariableName | None = Field(
         default=None,
         description="Environment variable with the SQLAlchemy URL of the ledger. Default none: a SQLite file "
         "beside the gateway, enough for one process.",

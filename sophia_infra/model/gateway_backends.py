@@ -11,24 +11,19 @@ from sophia_infra.model.forms import (
     ClosedModel,
     Conflict,
     ConflictsFound,
-    Form,
     choice_form,
     text_form,
     whole_number_form,
 )
-from sophia_infra.model.inference import VARIABLE_NAME, parse_base_url, parse_variable_name
+from sophia_infra.model.inference import BaseUrl, VariableName
 from sophia_infra.model.value_types import DnsName, UsdAmount
 
-__all__ = ["BackendConfig", "BackendKind", "BaseUrl", "LatencyClass", "ModelId", "TokenPrice"]
+__all__ = ["BackendConfig", "BackendKind", "LatencyClass", "ModelId", "TokenPrice"]
 
 BackendKind = Literal["vllm", "openai", "lambda"]
 LatencyClass = Literal["interactive", "standard", "batch"]
 
 ModelId = Annotated[str, text_form("a model id", max_characters=200)]
-BaseUrl = Annotated[
-    str, Form(parse_base_url, {"type": "string", "format": "uri", "pattern": "^https?://[^@?#\\s]+$"})
-]
-_Variable = Annotated[str, Form(parse_variable_name, {"type": "string", "pattern": f"^{VARIABLE_NAME}$"})]
 
 
 class TokenPrice(ClosedModel):
@@ -54,7 +49,7 @@ class BackendConfig(ClosedModel):
     base_url: BaseUrl | None = Field(
         default=None, description="Address up to and with /v1. Default none: it follows from workload."
     )
-    api_key_env: _Variable | None = Field(
+    api_key_env: VariableName | None = Field(
         default=None, description="Environment variable with the key, never the key. Default none."
     )
     models: dict[ModelId, ModelId] = Field(

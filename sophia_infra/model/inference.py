@@ -13,7 +13,7 @@ from sophia_infra.model.forms import ClosedModel, Form, parse_text, text_form, w
 from sophia_infra.model.redaction import looks_like_secret
 from sophia_infra.model.value_types import UsdAmount
 
-__all__ = ["InferenceConfig", "ModelPrice", "parse_base_url"]
+__all__ = ["BaseUrl", "InferenceConfig", "ModelPrice", "VariableName", "parse_base_url"]
 
 VARIABLE_NAME = "[A-Z_][A-Z0-9_]{0,63}"
 _URL_FORMS = '"http://127.0.0.1:8000/v1", "https://inference.example/v1"'
@@ -48,6 +48,12 @@ def parse_variable_name(value: object) -> str:
     return text
 
 
+BaseUrl = Annotated[
+    str, Form(parse_base_url, {"type": "string", "format": "uri", "pattern": "^https?://[^@?#\\s]+$"})
+]
+VariableName = Annotated[str, Form(parse_variable_name, {"type": "string", "pattern": f"^{VARIABLE_NAME}$"})]
+
+
 class ModelPrice(ClosedModel):
     """One model of an endpoint."""
 
@@ -66,12 +72,10 @@ class ModelPrice(ClosedModel):
 class InferenceConfig(ClosedModel):
     """One endpoint."""
 
-    base_url: Annotated[
-        str, Form(parse_base_url, {"type": "string", "format": "uri", "pattern": "^https?://[^@?#\\s]+$"})
-    ] = Field(description="Address up to and with /v1. No default: Lambda's own service ended on 2025-09-25.")
-    api_key_env: (
-        Annotated[str, Form(parse_variable_name, {"type": "string", "pattern": f"^{VARIABLE_NAME}$"})] | None
-    ) = Field(
+    base_url: BaseUrl = Field(
+        description="Address up to and with /v1. No default: Lambda's own service ended on 2025-09-25."
+    )
+    api_key_env: VariableName | None = Field(
         default=None,
         description="Name of the environment variable that holds the key, never the key. Default none: an "
         "endpoint of one's own may need no key.",

@@ -8,13 +8,13 @@ of the two it is for, and the environment may only fill in what that leaves open
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from sophia_infra.model.loopback import is_loopback
 from sophia_infra.provider.errors import SettingsRefused
 
 __all__ = ["LAMBDA_URL", "CloudAccess", "cloud_access"]
@@ -86,13 +86,11 @@ def cloud_access(get: Callable[[str], Any], environment: Mapping[str, str] | Non
 
 
 def _refuse_remote(url: str) -> None:
-    host = ""
     try:
         host = urlsplit(url).hostname or ""
-        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
-        local = False
-    if not local:
+        host = ""
+    if not is_loopback(host):
         raise SettingsRefused(
             f"LAMBDA_API_URL names {host or url!r}; a stack of the emulator is only ever served from this "
             "machine.",

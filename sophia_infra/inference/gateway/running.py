@@ -16,6 +16,7 @@ from sophia_infra.http_server import listen_on, url_of, write_endpoint
 from sophia_infra.inference.budgets import ALL_SCOPE, BudgetScope, user_scope
 from sophia_infra.inference.catalogue import ModelCatalogue, load_catalogue
 from sophia_infra.inference.clock import Clock, SystemClock
+from sophia_infra.inference.config_file import read_config
 from sophia_infra.inference.dispatch import Dispatcher
 from sophia_infra.inference.errors import SettingsRefused
 from sophia_infra.inference.gateway.app import make_app
@@ -25,7 +26,7 @@ from sophia_infra.inference.gateway.metrics import GatewayMetrics
 from sophia_infra.inference.gateway.probes import HttpProbe
 from sophia_infra.inference.gateway.rate import RateLimits
 from sophia_infra.inference.gateway.server import BACKLOG, GatewayServer
-from sophia_infra.inference.gateway.settings import GatewaySettings, read_config
+from sophia_infra.inference.gateway.settings import GatewaySettings
 from sophia_infra.inference.gateway.warm_pool import WarmPool
 from sophia_infra.inference.gateway.watched_ledger import WatchedLedger
 from sophia_infra.inference.gateway.wire_transport import WireTransport
@@ -67,7 +68,6 @@ class Gateway:
         log_prompts: bool = False,
     ) -> None:
         clock = clock or SystemClock()
-        catalogue.cards(model for backend in config.backends.values() for model in backend.models)
         self._transports = {
             name: _transport(name, backend, environ, clock) for name, backend in config.backends.items()
         }

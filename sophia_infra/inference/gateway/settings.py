@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from pydantic import ValidationError
-
 from sophia_infra.inference.errors import SettingsRefused
-from sophia_infra.model.explain import explain
 from sophia_infra.model.gateway import GatewayConfig
 
-__all__ = ["LEDGER_FILE", "GatewaySettings", "read_config"]
+__all__ = ["LEDGER_FILE", "GatewaySettings"]
 
 LEDGER_FILE: Final = "inference-ledger.sqlite"
 """The ledger beside the configuration when nothing else is named."""
@@ -59,25 +55,3 @@ class GatewaySettings:
                 )
             return url
         return f"sqlite:///{self.config_path.resolve().with_name(LEDGER_FILE)}"
-
-
-def read_config(path: Path) -> GatewayConfig:
-    """The configuration of one gateway.
-
-    Raises:
-        SettingsRefused: not readable, not JSON, or each thing that is wrong with it.
-    """
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsRefused(f"{path} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
-        raise SettingsRefused(f"{path} is not JSON: {error}.") from None
-    try:
-        return GatewayConfig.model_validate(raw)
-    except ValidationError as error:
-        findings = [
-            f"{'.'.join(str(part) for part in finding.loc) or 'the file'} {finding.refused}"
-            for finding in explain(error, GatewayConfig)
-        ]
-        raise SettingsRefused(f"{path}: {'; '.join(findings)}.") from None

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 from sophia_infra.inference.clock import Clock
 from sophia_infra.inference.gateway.connections import ConnectionPool
 from sophia_infra.inference.gateway.wire import Connection, WireBroken
+from sophia_infra.inference.openai_paths import PATHS, read_count, tokenize_body
 from sophia_infra.inference.sse import DONE, EventReader
 from sophia_infra.inference.status_failures import error_fields, status_failed
 from sophia_infra.inference.upstream import AttemptFailed, Endpoint, RawAnswer, RawStream
 
 __all__ = ["WireTransport"]
 
-_PATHS: Final[dict[Endpoint, str]] = {"chat": "/chat/completions", "completions": "/completions"}
 _OK: Final = 200
 _MAX_ANSWER_BYTES: Final = 67_108_864
 _MAX_ERROR_BYTES: Final = 65_536
@@ -50,7 +50,7 @@ class WireTransport:
         self, endpoint: Endpoint, body: Mapping[str, Any], *, request_id: str, timeout_s: float
     ) -> RawAnswer:
         """See `Transport.complete`."""
-        return await self._complete(self._api + _PATHS[endpoint], body, request_id, timeout_s)
+        return await self._complete(self._api + PATHS[endpoint], body, request_id, timeout_s)
 
     async def open_stream(
         self, endpoint: Endpoint, body: Mapping[str, Any], *, request_id: str, timeout_s: float
@@ -59,7 +59,7 @@ class WireTransport:
         connection: Connection | None = None
         try:
             async with self._clock.timeout(timeout_s):
-                connection = await self._send(self._api + _PATHS[endpoint], body, request_id)
+                connection = await self._send(self._api + PATHS[endpoint], body, request_id)
                 await self._check_status(connection)
         except BaseException as stopped:
             raise _stopped(stopped, connection) from None
@@ -67,14 +67,12 @@ class WireTransport:
 
     async def count(self, model: str, body: Mapping[str, Any], timeout_s: float) -> int | None:
         """See `Transport.count`: vLLM's POST /tokenize, which applies the chat template too."""
-        wanted = {key: body[key] for key in ("messages", "prompt", "tools") if key in body}
         path = self._api.removesuffix("/v1") + "/tokenize"
         try:
-            answer = await self._complete(path, {"model": model, **wanted}, "", timeout_s)
-            count = json.loads(answer.body)["count"]
-        except (AttemptFailed, ValueError, KeyError, TypeError):
+            answer = await self._complete(path, tokenize_body(model, body), "", timeout_s)
+        except AttemptFailed:
             return None
-        return count if isinstance(count, int) and count >= 0 else None
+        return read_count(answer.body)
 
     async def aclose(self) -> None:
         """See `Transport.aclose`."""

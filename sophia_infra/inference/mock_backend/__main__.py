@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import ipaddress
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sophia_infra.http_server import SocketServer, listen_on, url_of, write_endpoint
+from sophia_infra.model.loopback import is_loopback
 
 from .app import create_app
 from .faults import KINDS
@@ -89,11 +89,7 @@ def _settings(options: argparse.Namespace) -> MockSettings:
 
 
 def _check_host(host: str, *, allow_remote: bool) -> None:
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback and not allow_remote:
+    if not is_loopback(host) and not allow_remote:
         raise BadMockSettings(f"--host {host} is not a loopback address; --allow-remote permits it")
 
 

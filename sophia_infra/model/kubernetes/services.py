@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sophia_infra.model.forms import ClosedModel, Form, choice_form, text_form, whole_number_form
-from sophia_infra.model.inference import VARIABLE_NAME, parse_base_url, parse_variable_name
+from sophia_infra.model.inference import VariableName, parse_base_url
 from sophia_infra.model.kubernetes.quantity import Bytes, CpuCount
 from sophia_infra.model.kubernetes.texts import ClusterName, Domain, Duration, ImageDigest, ImageText
 from sophia_infra.model.value_types import DnsName, YesNo
@@ -26,7 +26,6 @@ __all__ = [
 PodSecurity = Literal["restricted", "baseline", "privileged"]
 Reclaim = Literal["Retain", "Delete"]
 
-VariableName = Annotated[str, Form(parse_variable_name, {"type": "string", "pattern": f"^{VARIABLE_NAME}$"})]
 _EscName = Annotated[
     str,
     text_form(

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from sophia_infra.inference.config_file import read_config
 from sophia_infra.inference.errors import SettingsRefused
 from sophia_infra.inference.gateway.__main__ import main
 from sophia_infra.inference.gateway.keys import parse_keys
-from sophia_infra.inference.gateway.settings import GatewaySettings, read_config
+from sophia_infra.inference.gateway.settings import GatewaySettings
 from sophia_infra.model.gateway import BackendConfig, GatewayConfig
 
 CONFIG = GatewayConfig(
