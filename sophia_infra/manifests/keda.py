@@ -112,7 +112,7 @@ def _triggers(
             "type": "prometheus",
             "metricType": "AverageValue",
             "metadata": {
-                "serverAddress": str(kube.autoscaling.keda.prometheus_url),
+                "serverAddress": str(kube.prometheus_url),
                 "query": query,
                 "threshold": str(threshold),
                 "ignoreNullValues": "false",

@@ -11,6 +11,7 @@ from sophia_infra.model.kubernetes.database import (
     DatabaseConfig,
 )
 from sophia_infra.model.kubernetes.gpus import ARM64_GPU_MODELS, GpuOperatorConfig, GpuRequest, GpuSharing
+from sophia_infra.model.kubernetes.monitoring import MetricsFamily, MonitoringConfig
 from sophia_infra.model.kubernetes.nodes import LABEL_PREFIX, Cluster, Node, Placement, Unplaced
 from sophia_infra.model.kubernetes.placement import place
 from sophia_infra.model.kubernetes.quantity import CpuSpan, MemorySpan, bytes_of, millicores_of
@@ -53,6 +54,8 @@ __all__ = [
     "KedaConfig",
     "KubernetesConfig",
     "MemorySpan",
+    "MetricsFamily",
+    "MonitoringConfig",
     "NamespaceConfig",
     "Node",
     "Placement",

@@ -6,8 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from sophia_infra.model.errors import Refused
-from sophia_infra.model.forms import ClosedModel, Conflict, ConflictsFound, Form, text_form, whole_number_form
+from sophia_infra.model.forms import ClosedModel, ConflictsFound, Form, text_form, whole_number_form
 from sophia_infra.model.inference import parse_base_url
 from sophia_infra.model.kubernetes.texts import Percent
 from sophia_infra.model.kubernetes.workload_rules import find_autoscale_conflicts
@@ -73,7 +72,8 @@ class KedaConfig(ClosedModel):
         | None
     ) = Field(
         default=None,
-        description="Address of Prometheus inside the cluster. Default none; needed when enabled.",
+        description="Address of Prometheus inside the cluster. Default: that of monitoring; needed where there "
+        "is none.",
     )
     version: Annotated[
         str,
@@ -84,16 +84,6 @@ class KedaConfig(ClosedModel):
             max_characters=12,
         ),
     ] = Field(default="2.20.2", description="Chart version of KEDA, exact. Default 2.20.2.")
-
-    @model_validator(mode="after")
-    def _has_a_source(self) -> Self:
-        if self.enabled and self.prometheus_url is None:
-            refused = Refused(
-                "is missing, and KEDA has nobody to ask",
-                allowed="http://prometheus.monitoring.svc:9090, or enabled: false",
-            )
-            raise ConflictsFound([Conflict(("prometheus_url",), refused)])
-        return self
 
 
 class AutoscalingConfig(ClosedModel):

@@ -11,6 +11,7 @@ from sophia_infra.model.kubernetes.autoscaling import AutoscalingConfig
 from sophia_infra.model.kubernetes.config_rules import find_kubernetes_conflicts
 from sophia_infra.model.kubernetes.database import DatabaseConfig
 from sophia_infra.model.kubernetes.gpus import GpuModel, GpuOperatorConfig, GpuSharing
+from sophia_infra.model.kubernetes.monitoring import MonitoringConfig
 from sophia_infra.model.kubernetes.services import (
     ImagesConfig,
     IngressConfig,
@@ -24,10 +25,13 @@ from sophia_infra.model.kubernetes.texts import PortNumber, Roles
 from sophia_infra.model.kubernetes.workload import DEFAULT_NAMESPACE, WorkloadConfig
 from sophia_infra.model.value_types import DnsName, Phase, Region, SourceNetwork
 
-__all__ = ["ONLY_PARTS", "PHASE_OF_WORKLOADS", "KubernetesConfig"]
+__all__ = ["ONLY_PARTS", "PHASE_OF_WORKLOADS", "PROMETHEUS_URL", "KubernetesConfig"]
 
 ONLY_PARTS = {"sophia": "only parts"}
 """Validation context under which a section is read without asking whether its parts go together."""
+
+PROMETHEUS_URL = "http://prometheus-operated.monitoring.svc:9090"
+"""Of the Prometheus that `monitoring` brings: the operator makes this Service itself."""
 
 PHASE_OF_WORKLOADS = 2
 """Phase 1 joins nodes, installs the GPU Operator and sets labels; all else comes with phase 2."""
@@ -125,6 +129,11 @@ class KubernetesConfig(ClosedModel):
     training: TrainingConfig | None = Field(
         default=None, description="A queue for training jobs. Default none: GPUs are for services only."
     )
+    monitoring: MonitoringConfig | None = Field(
+        default=None,
+        description="Prometheus, Alertmanager, Grafana, rules and dashboards. Default none: nothing is "
+        "measured, and nobody is told.",
+    )
     shared_ports: tuple[PortNumber, ...] = Field(
         default=(80, 5678, 8000),
         description="Main ports that several workloads of one namespace may have. Default 80, 5678 and 8000; "
@@ -155,6 +164,12 @@ class KubernetesConfig(ClosedModel):
     def workloads_phase(self) -> int:
         """The first phase in which workloads and databases are made."""
         return max(self.first_phase, PHASE_OF_WORKLOADS)
+
+    @property
+    def prometheus_url(self) -> str | None:
+        """Whom KEDA asks: the address in its section, else the Prometheus of `monitoring`, if there is one."""
+        own = PROMETHEUS_URL if self.monitoring is not None else None
+        return self.autoscaling.keda.prometheus_url or own
 
     def enabled_workloads(self) -> dict[str, WorkloadConfig]:
         """Name -> workload to make, in the order of the table, then of the stack file."""

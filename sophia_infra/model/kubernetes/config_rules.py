@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sophia_infra.model.errors import Refused
 from sophia_infra.model.forms import Conflict
 from sophia_infra.model.kubernetes.cluster_rules import find_cluster_conflicts, find_gpu_conflicts
+from sophia_infra.model.kubernetes.monitoring_rules import find_monitoring_conflicts
 from sophia_infra.model.kubernetes.ports import find_port_conflicts
 from sophia_infra.model.kubernetes.reference_rules import find_reference_conflicts
 
@@ -36,6 +37,7 @@ def find_kubernetes_conflicts(
         *find_cluster_conflicts(kube),
         *find_gpu_conflicts(kube),
         *_find_measures_of_nobody(kube, unreadable),
+        *find_monitoring_conflicts(kube, unreadable),
         *_find_second_gateways(kube),
         *_find_wrong_names(kube),
         *_find_reserved_namespaces(kube),

@@ -16,6 +16,16 @@ from sophia_infra.model.kubernetes.autoscaling import AutoscaleConfig, Autoscali
 from sophia_infra.model.kubernetes.config import KubernetesConfig
 from sophia_infra.model.kubernetes.database import BackupConfig, DatabaseConfig
 from sophia_infra.model.kubernetes.gpus import GpuOperatorConfig, GpuRequest, GpuSharing
+from sophia_infra.model.kubernetes.monitoring import (
+    AlertingConfig,
+    ExporterConfig,
+    GrafanaConfig,
+    MetricsConfig,
+    MonitoringConfig,
+    PagerDutyReceiver,
+    SlackReceiver,
+    WebhookReceiver,
+)
 from sophia_infra.model.kubernetes.services import (
     ImagesConfig,
     IngressConfig,
@@ -45,6 +55,7 @@ MODELS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("workloads.NAME.volumes.NAME", VolumeConfig),
     ("workloads.NAME.ingress", RouteConfig),
     ("workloads.NAME.autoscale", AutoscaleConfig),
+    ("workloads.NAME.metrics", MetricsConfig),
     ("workloads.NAME.vllm", VllmConfig),
     ("databases.NAME", DatabaseConfig),
     ("databases.NAME.backup", BackupConfig),
@@ -59,6 +70,13 @@ MODELS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("sophia:kubernetes.training", TrainingConfig),
     ("sophia:kubernetes.autoscaling", AutoscalingConfig),
     ("sophia:kubernetes.autoscaling.keda", KedaConfig),
+    ("sophia:kubernetes.monitoring", MonitoringConfig),
+    ("sophia:kubernetes.monitoring.alerting", AlertingConfig),
+    ("sophia:kubernetes.monitoring.alerting.slack", SlackReceiver),
+    ("sophia:kubernetes.monitoring.alerting.pagerduty", PagerDutyReceiver),
+    ("sophia:kubernetes.monitoring.alerting.webhook", WebhookReceiver),
+    ("sophia:kubernetes.monitoring.grafana", GrafanaConfig),
+    ("sophia:kubernetes.monitoring.exporter", ExporterConfig),
 )
 
 

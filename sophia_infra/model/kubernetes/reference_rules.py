@@ -120,7 +120,7 @@ def _find_wrong_images(kube: KubernetesConfig, unreadable: Collection[str]) -> I
     if "images" in unreadable:
         return
     registries = kube.images.registries
-    used: set[str] = set()
+    used: set[str] = {kube.monitoring.exporter.image} if kube.monitoring is not None else set()
     for section in ("workloads", "databases"):
         for name, row in getattr(kube, section).items():
             used.add(row.image)

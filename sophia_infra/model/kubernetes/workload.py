@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from sophia_infra.model.forms import ClosedModel, ConflictsFound, choice_form, text_form, whole_number_form
 from sophia_infra.model.kubernetes.autoscaling import AutoscaleConfig
 from sophia_infra.model.kubernetes.gpus import GpuRequest
+from sophia_infra.model.kubernetes.monitoring import METRICS_PORT, MetricsConfig, MetricsFamily
 from sophia_infra.model.kubernetes.quantity import Bytes, Cpu, Memory
 from sophia_infra.model.kubernetes.texts import (
     AbsolutePath,
@@ -176,6 +177,11 @@ class WorkloadConfig(ClosedModel):
         description="true makes it the inference gateway: its configuration is sophia:gateway, command and "
         "args follow. Default false; at most one row of a stack.",
     )
+    metrics: MetricsConfig = Field(
+        default_factory=MetricsConfig,
+        description="What it says about itself to Prometheus. Default: http at /metrics of the port metrics, "
+        "else of the first.",
+    )
     ingress: RouteConfig | None = Field(
         default=None, description="How it is reached from outside. Default none: only inside the cluster."
     )
@@ -218,6 +224,19 @@ class WorkloadConfig(ClosedModel):
     def main_port(self) -> int:
         """Port of the container that is named first."""
         return next(iter(self.ports.values()))
+
+    @property
+    def metrics_family(self) -> MetricsFamily:
+        """Which names its metrics have; those of the server where the row is one."""
+        if self.vllm is not None:
+            return "vllm"
+        return "gateway" if self.gateway else self.metrics.family
+
+    @property
+    def metrics_port(self) -> str:
+        """Name of the port that Prometheus asks."""
+        named = METRICS_PORT if METRICS_PORT in self.ports else next(iter(self.ports))
+        return self.metrics.port or named
 
     @property
     def most_replicas(self) -> int:

@@ -84,8 +84,9 @@ def _find_wrong_ports(workload: WorkloadConfig) -> Iterator[Conflict]:
         if first != name and workload.service_ports:
             own, other = (name, first) if name in workload.service_ports else (first, name)
             yield Conflict(("service_ports", own), Refused(f"is the port of {other} already"), number)
-    if workload.health.port is not None and workload.health.port not in ports:
-        yield Conflict(("health", "port"), _no_port(workload.health.port, workload), workload.health.port)
+    for key, port in (("health", workload.health.port), ("metrics", workload.metrics.port)):
+        if port is not None and port not in ports:
+            yield Conflict((key, "port"), _no_port(port, workload), port)
 
 
 def _no_port(name: str, workload: WorkloadConfig) -> Refused:

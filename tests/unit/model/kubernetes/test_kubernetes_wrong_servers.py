@@ -125,7 +125,8 @@ CASES = [
     Case(
         "KEDA without Prometheus",
         (((SECTION, "autoscaling"), {"keda": {"enabled": True}}),),
-        "autoscaling.keda.prometheus_url: is missing, and KEDA has nobody to ask; allowed: "
+        "autoscaling.keda.prometheus_url: is missing, and KEDA has nobody to ask: there is no section "
+        "monitoring; allowed: "
         "http://prometheus.monitoring.svc:9090, or enabled: false",
     ),
     Case(
