@@ -2,6 +2,7 @@
 
     unit, program, emulator   always
     load                      always: the inference gateway under load and kills
+    monitoring                where Prometheus, Alertmanager and Chromium are on PATH
     engine, chaos             where the Pulumi engine is at hand
     cluster                   where the parts of a Kubernetes control plane are at hand too
 
@@ -23,18 +24,30 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 ENGINE = ("-m", "sophia_infra.engine")
 CONTROL_PLANE = ("-m", "sophia_infra.control_plane", "build")
-WHAT = {ENGINE: "the Pulumi engine", CONTROL_PLANE: "the Kubernetes control plane"}
+PROMETHEUS = ("-m", "tests.monitoring.tools")
+WHAT = {
+    ENGINE: "the Pulumi engine",
+    CONTROL_PLANE: "the Kubernetes control plane",
+    PROMETHEUS: "Prometheus, Alertmanager and Chromium",
+}
 
 NEEDS: Mapping[str, Sequence[tuple[str, ...]]] = {
     "unit": (),
     "program": (),
     "emulator": (),
     "load": (),
+    "monitoring": (PROMETHEUS,),
     "engine": (ENGINE,),
     "cluster": (ENGINE, CONTROL_PLANE),
     "chaos": (ENGINE,),
 }
 """Tier -> commands that find, or build, what it needs; `--no-build` makes them only look."""
+
+HOW = {
+    ENGINE: "`make test-all` builds it and runs all",
+    CONTROL_PLANE: "`make test-all` builds it and runs all",
+    PROMETHEUS: "on Debian `apt-get install prometheus prometheus-alertmanager chromium` brings them",
+}
 
 
 def main() -> int:
@@ -53,9 +66,9 @@ def main() -> int:
     outcome = 0
     skipped: dict[str, str] = {}
     for tier in tiers:
-        lacks = [WHAT[need] for need in NEEDS[tier] if not at_hand[need]]
+        lacks = [need for need in NEEDS[tier] if not at_hand[need]]
         if lacks:
-            skipped[tier] = f"{' and '.join(lacks)} not in the cache; `make test-all` builds it and runs all"
+            skipped[tier] = f"missing: {' and '.join(WHAT[need] for need in lacks)}; {HOW[lacks[0]]}"
             continue
         started = time.monotonic()
         print(f"=== tier {tier}", flush=True)
