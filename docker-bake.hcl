@@ -29,11 +29,11 @@ function "reference" {
 }
 
 group "default" {
-  targets = ["inference-gateway"]
+  targets = ["inference-gateway", "sophia-exporter"]
 }
 
 group "all" {
-  targets = ["inference-gateway", "services", "gpu-services"]
+  targets = ["inference-gateway", "sophia-exporter", "services", "gpu-services"]
 }
 
 target "_recipe" {
@@ -55,6 +55,14 @@ target "inference-gateway" {
   target   = "production"
   args     = { KIND = "gateway", MODULE = "sophia_infra.inference.gateway", PORT = 8086 }
   tags     = ["${REGISTRY}sophia/inference-gateway:${VERSION}"]
+}
+
+# It listens on loopback unless the container's arguments say --listen 0.0.0.0:9105.
+target "sophia-exporter" {
+  inherits = ["_recipe"]
+  target   = "production"
+  args     = { KIND = "exporter", MODULE = "sophia_infra.exporter", PORT = 9105 }
+  tags     = ["${REGISTRY}sophia/exporter:${VERSION}"]
 }
 
 # MCP servers, their gateway, and the backend. `image` is the name in workloads.yaml.

@@ -42,6 +42,7 @@ from sophia_infra.lambda_cloud.errors import (
     WrongRegion,
 )
 from sophia_infra.lambda_cloud.firewall import FirewallRule, FirewallRuleset, GlobalFirewallRuleset
+from sophia_infra.lambda_cloud.observing import OUTCOMES, Observer, Outcome, outcome_of
 from sophia_infra.lambda_cloud.operations import OPERATIONS, Operation
 from sophia_infra.lambda_cloud.pacing import Pacer
 from sophia_infra.lambda_cloud.redaction import RedactingFilter, install_redaction, redact
@@ -51,6 +52,7 @@ from sophia_infra.lambda_cloud.storage_answers import Filesystem, SshKey, User
 
 __all__ = [
     "OPERATIONS",
+    "OUTCOMES",
     "PRODUCTION_URL",
     "AccountInactive",
     "Action",
@@ -81,7 +83,9 @@ __all__ = [
     "LaunchRequest",
     "NoCapacity",
     "NotFound",
+    "Observer",
     "Operation",
+    "Outcome",
     "Pacer",
     "QuotaExceeded",
     "RateLimited",
@@ -98,5 +102,6 @@ __all__ = [
     "User",
     "WrongRegion",
     "install_redaction",
+    "outcome_of",
     "redact",
 ]

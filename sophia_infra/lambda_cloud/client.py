@@ -10,6 +10,7 @@ from sophia_infra.lambda_cloud.account_calls import AccountCalls
 from sophia_infra.lambda_cloud.addresses import check_api_key, parse_base_url
 from sophia_infra.lambda_cloud.firewall_calls import FirewallCalls
 from sophia_infra.lambda_cloud.instance_calls import InstanceCalls
+from sophia_infra.lambda_cloud.observing import Observer
 from sophia_infra.lambda_cloud.pacing import Pacer
 from sophia_infra.lambda_cloud.retrying import RetryPlan
 from sophia_infra.lambda_cloud.storage_calls import StorageCalls
@@ -46,6 +47,7 @@ class LambdaCloud(InstanceCalls, StorageCalls, FirewallCalls, AccountCalls, Tick
         timeout_read_s: seconds between two pieces of an answer. Default 60.
         retry_plan: waits and deadline of repeated attempts.
         random_part: gives 0 to 1, for the jitter; tests pass their own.
+        observer: told of every attempt, for metrics; nobody when None.
 
     Raises:
         InvalidSpec: the base URL is not one, or would show the key to others on the way.
@@ -63,6 +65,7 @@ class LambdaCloud(InstanceCalls, StorageCalls, FirewallCalls, AccountCalls, Tick
         timeout_read_s: float = TIMEOUT_READ_S,
         retry_plan: RetryPlan | None = None,
         random_part: Callable[[], float] = random.random,
+        observer: Observer | None = None,
     ) -> None:
         # requests takes 0.1 to 0.2 s to import, which commands that send nothing should not pay.
         from sophia_infra.lambda_cloud.transport import Transport
@@ -80,6 +83,7 @@ class LambdaCloud(InstanceCalls, StorageCalls, FirewallCalls, AccountCalls, Tick
             timeout_read_s=timeout_read_s,
             retry_plan=RetryPlan() if retry_plan is None else retry_plan,
             random_part=random_part,
+            observer=observer,
         )
 
     def close(self) -> None:

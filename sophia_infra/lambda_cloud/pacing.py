@@ -101,6 +101,23 @@ class Pacer:
             raise
         return granted_s - began_s
 
+    def free_share(self, kind: Slot) -> float:
+        """How much of the interval before the next slot of `kind` has passed, 0 to 1; 1: it is free now.
+
+        Never waits for a slot, nor for another process.
+        """
+        with self._threads:
+            now_s = self._clock.now()
+            grants = self._last_grants(now_s)
+            return min(
+                (
+                    min(1.0, max(0.0, (now_s - grants[k]) / self._intervals_s[k]))
+                    for k in self._KINDS[kind]
+                    if k in grants and self._intervals_s[k] > 0
+                ),
+                default=1.0,
+            )
+
     def _sleep_until_granted(self, kind: Slot, now_s: float, turn_s: float) -> float:
         while True:
             self._clock.sleep(turn_s - now_s)

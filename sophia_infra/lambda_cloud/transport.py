@@ -29,11 +29,12 @@ from sophia_infra.lambda_cloud.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
+from sophia_infra.lambda_cloud.observing import Observer, Outcome, outcome_of
 from sophia_infra.lambda_cloud.operations import Operation
 from sophia_infra.lambda_cloud.pacing import Pacer
 from sophia_infra.lambda_cloud.redaction import excerpt
 from sophia_infra.lambda_cloud.refusals import refusal
-from sophia_infra.lambda_cloud.retry_after import parse_retry_after
+from sophia_infra.lambda_cloud.retry_after import parse_http_date, parse_retry_after
 from sophia_infra.lambda_cloud.retrying import RetryPlan
 from sophia_infra.model.clock import Clock
 
@@ -78,6 +79,7 @@ class Transport:
         timeout_read_s: seconds between two pieces of an answer.
         retry_plan: waits and deadline.
         random_part: gives 0 to 1, for the jitter.
+        observer: told of every attempt; nobody when None.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Transport:
         timeout_read_s: float,
         retry_plan: RetryPlan,
         random_part: Callable[[], float] = random.random,
+        observer: Observer | None = None,
     ) -> None:
         self._base = base
         self._api_key = api_key
@@ -99,6 +102,7 @@ class Transport:
         self._timeouts_s = (timeout_connect_s, timeout_read_s)
         self._plan = retry_plan
         self._random_part = random_part
+        self._observer = observer
         self._session = self._new_session()
 
     def close(self) -> None:
@@ -162,9 +166,36 @@ class Transport:
         query: Mapping[str, str | Sequence[str]] | None,
         body: object,
     ) -> Answer:
+        began_s = self._clock.now()
+        response: requests.Response | None = None
+        try:
+            response = self._request(operation, path, query, body)
+            answer = self._read(operation, response)
+        except LambdaCloudError as error:
+            self._tell(operation, outcome_of(error), began_s, response)
+            raise
+        self._tell(operation, "ok", began_s, response)
+        return answer
+
+    def _tell(
+        self, operation: Operation, outcome: Outcome, began_s: float, response: requests.Response | None
+    ) -> None:
+        if self._observer is None:
+            return
+        server_s = None if response is None else parse_http_date(response.headers.get("Date"))
+        duration_s = self._clock.now() - began_s
+        self._observer.on_attempt(operation.operation_id, outcome, duration_s, server_s)
+
+    def _request(
+        self,
+        operation: Operation,
+        path: str,
+        query: Mapping[str, str | Sequence[str]] | None,
+        body: object,
+    ) -> requests.Response:
         session = self._session if operation.repeatable else self._new_session()
         try:
-            response = session.request(
+            return session.request(
                 operation.method,
                 f"{self._base.url}{path}",
                 params=query,
@@ -177,7 +208,6 @@ class Transport:
         finally:
             if session is not self._session:
                 session.close()
-        return self._read(operation, response)
 
     def _read(self, operation: Operation, response: requests.Response) -> Answer:
         headers = response.headers

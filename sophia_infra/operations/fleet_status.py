@@ -11,13 +11,10 @@ from sophia_infra.lambda_cloud import Instance
 from sophia_infra.model.catalogue import CATALOGUE
 from sophia_infra.model.instance import InstanceConfig
 from sophia_infra.model.money import HOURS_PER_MONTH
-from sophia_infra.provider.instance_spec import LIVE_STATUSES
-from sophia_infra.provider.tags import LAUNCHED_AT_TAG, NAME_TAG, STACK_TAG
+from sophia_infra.provider.matching import LIVE_STATUSES, is_for, usd_so_far
+from sophia_infra.provider.tags import NAME_TAG, STACK_TAG
 
 __all__ = ["FleetStatus", "MachineRow", "build_fleet_status", "usd_so_far"]
-
-_SECONDS_PER_MINUTE = 60
-_MINUTES_PER_HOUR = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,25 +108,9 @@ def build_fleet_status(
     return FleetStatus(tuple(rows), len(others), sum((_billed(row) for row in others), Decimal(0)))
 
 
-def usd_so_far(machine: Instance, now_s: float) -> Decimal | None:
-    """What the machine has cost since its launch, per started minute at list price; None when unknown.
-
-    The launch time is our own tag: the API has none (facts/lambda-cloud.md 1.4). Billing is per minute (2.3).
-    """
-    try:
-        launched_at_s = int(machine.tags[LAUNCHED_AT_TAG])
-    except (KeyError, ValueError):
-        return None
-    minutes = -(-max(0, int(now_s) - launched_at_s) // _SECONDS_PER_MINUTE)
-    return (machine.instance_type.usd_per_hour * minutes / _MINUTES_PER_HOUR).quantize(Decimal("0.01"))
-
-
 def _is_for(machine: Instance, stack: str, name: str, config: InstanceConfig) -> bool:
-    if config.adopt is not None:
-        if config.adopt.id is not None:
-            return machine.id == config.adopt.id
-        return machine.name == config.adopt.name
-    return machine.tags.get(STACK_TAG) == stack and machine.tags.get(NAME_TAG) == name
+    adopt_id, adopt_name = (config.adopt.id, config.adopt.name) if config.adopt else (None, None)
+    return is_for(machine, stack, name, adopt_id=adopt_id or "", adopt_name=adopt_name or "")
 
 
 def _billed(machine: Instance) -> Decimal:

@@ -11,6 +11,7 @@ from typing import Any
 from sophia_infra.joining import merge_user_data
 from sophia_infra.lambda_cloud import Instance, LaunchRequest
 from sophia_infra.provider.boot_data import BOOT_DATA, boot_data_digest, without_boot_data
+from sophia_infra.provider.matching import LIVE_STATUSES
 from sophia_infra.provider.tags import LaunchKey, Owner, launch_digest
 
 __all__ = [
@@ -24,9 +25,6 @@ __all__ = [
     "Machine",
     "outputs_of",
 ]
-
-# A machine in one of these is billed and usable or becoming so (facts 1.6); the others are ended or ending.
-LIVE_STATUSES = frozenset({"booting", "active", "unhealthy"})
 
 # Launch-only facts of the machine (facts 1.3): a change needs another machine.
 REPLACING = (

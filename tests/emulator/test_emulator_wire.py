@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import socket
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from tests.emulator.emulator_client import API_KEY, REGION, RULE, Api, launch_body
 
@@ -137,3 +139,9 @@ def test_a_request_that_nobody_finished_does_not_disturb_the_next(api: Api) -> N
         connection.sendall(head.encode() + b"Content-Length: 50\r\n\r\n{")
     assert api.get("/regions").status_code == 200
     assert api.cloud.ssh_keys.all() == []
+
+
+def test_every_answer_is_dated_by_the_emulators_own_clock(api: Api) -> None:
+    api.cloud.advance(86_400)
+    for answer in (api.get("/regions"), api.get("/nowhere"), requests.get(api.emulator.url, timeout=10)):
+        assert parsedate_to_datetime(answer.headers["Date"]).timestamp() == int(api.cloud.now())

@@ -72,7 +72,7 @@ class Api:
             await drop_connection(scope, receive)
             return
         seen.status = reply.status
-        seen.answered = await send_reply(reply, scope, receive, send)
+        seen.answered = await send_reply(reply, cloud.now(), scope, receive, send)
 
     async def _reply(self, scope: Scope, receive: Receive, seen: RequestSeen) -> Reply:
         body = await _read_body(receive)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -54,8 +55,10 @@ def error_reply(
     return json_reply(refused.kind.status, {"error": error}, headers)
 
 
-async def send_reply(reply: Reply, scope: Scope, receive: Receive, send: Send) -> bool:
-    """Send it; False when nobody is there any more, or only half of it left, on purpose."""
+async def send_reply(reply: Reply, now_s: float, scope: Scope, receive: Receive, send: Send) -> bool:
+    """Send it, dated `now_s` (seconds since 1970); False when nobody is there any more, or only half of it
+    left, on purpose.
+    """
     transport = scope.get("extensions", {}).get(TRANSPORT_EXTENSION)
     reached = transport is None or not transport.is_closing()
     await send(
@@ -65,6 +68,7 @@ async def send_reply(reply: Reply, scope: Scope, receive: Receive, send: Send) -
             "headers": [
                 (b"content-type", reply.content_type),
                 (b"content-length", str(len(reply.body)).encode()),
+                (b"date", formatdate(now_s, usegmt=True).encode()),
                 *reply.headers.items(),
             ],
         }

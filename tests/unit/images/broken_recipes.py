@@ -48,6 +48,10 @@ BROKEN = (
     ),
     Broken(_CACHE, "no lock among the manifests", " uv.loc[k]", ""),
     Broken(_CACHE, "the gateway's source as manifest", "COPY docker/gateway/requirements.lock", "COPY ."),
+    Broken(_CACHE, "the exporter's source as manifest", "COPY docker/exporter/requirements.lock", "COPY ."),
+    Broken(
+        _CACHE, "the exporter without its source", "COPY sophia_infra/exporter /", "COPY sophia_infra/model /"
+    ),
     Broken(_TARGETS, "another name", "AS production", "AS release"),
     Broken(_TARGETS, "no CUDA variant", "AS gpu-runtime", "AS gpu"),
     Broken(_LEFT, "the build stage as result", "FROM ${RUNTIME_IMAGE} AS", "FROM tools AS"),

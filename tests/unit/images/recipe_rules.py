@@ -19,11 +19,20 @@ _FETCHERS = re.compile(r"\b(curl|wget|nc|busybox)\b")
 
 
 def dependency_layer_ignores_source(graph: BuildGraph) -> Iterator[str]:
-    gateway = BuildGraph(graph.text, (("KIND", "gateway"),), graph.contexts)
+    gateway, exporter = (
+        BuildGraph(graph.text, (("KIND", kind),), graph.contexts) for kind in ("gateway", "exporter")
+    )
     for name, built, context, manifests, sources in (
         ("service", graph, "service", MANIFESTS, SOURCES),
         ("service without named context", BuildGraph(graph.text), MAIN, MANIFESTS, SOURCES),
         ("gateway", gateway, MAIN, ("docker/gateway/requirements.lock",), ("sophia_infra/inference/x.py",)),
+        (
+            "exporter",
+            exporter,
+            MAIN,
+            ("docker/exporter/requirements.lock",),
+            ("sophia_infra/exporter/x.py", "sophia_infra/monitoring/exporter_settings.py"),
+        ),
     ):
         layer, image = built.dependencies("dependencies"), built.dependencies("production")
         yield from (

@@ -12,13 +12,17 @@ from typing import Any
 import pytest
 import yaml
 
+from sophia_infra.exporter import LISTEN
 from sophia_infra.images import PLATFORMS, ImageLock, Unlocked, read_budgets, read_lock, write_lock
+from sophia_infra.model.kubernetes.monitoring import ExporterConfig
 from tests.unit.images.bake_file import expand, find_buildx, groups
 from tests.unit.images.recipe_rules import TARGETS
 
 ROOT = Path(__file__).parents[3]
 BAKE = ROOT / "docker-bake.hcl"
 NOT_PYTHON = {"sophia-frontend"}
+EXPORTER = "sophia-exporter"  # no row of the table: monitoring brings it
+OF_THIS_REPOSITORY = {"inference-gateway": "gateway", EXPORTER: "exporter"}
 
 
 @pytest.fixture
@@ -45,7 +49,7 @@ def _ours() -> dict[str, dict[str, Any]]:
 
 
 def test_every_image_of_ours_is_built(targets: dict[str, dict[str, Any]]) -> None:
-    assert set(targets) == set(_ours()) - NOT_PYTHON
+    assert set(targets) == set(_ours()) - NOT_PYTHON | {EXPORTER}
     servers = {name for name in targets if name.startswith("mcp-") or name.endswith("-mcp")}
     assert len(servers) == 10
     assert {"sophia-backend", "inference-gateway"} < set(targets)
@@ -54,8 +58,10 @@ def test_every_image_of_ours_is_built(targets: dict[str, dict[str, Any]]) -> Non
 def test_a_target_has_the_image_the_port_and_the_variant_of_its_workload(
     targets: dict[str, dict[str, Any]],
 ) -> None:
-    for name, target in targets.items():
-        row = _ours()[name]
+    for name, row in _ours().items():
+        if name in NOT_PYTHON:
+            continue
+        target = targets[name]
         assert target["tags"] == [row["image"]]
         assert target["args"]["PORT"] == str(row["ports"]["http"])
         on_gpu = row.get("gpu", {"count": 0}).get("count", 1) > 0
@@ -74,10 +80,18 @@ def test_every_base_is_the_locks(targets: dict[str, dict[str, Any]], lock: Image
         assert target["args"]["CUDA_IMAGE"] == lock.reference("cuda")
 
 
-def test_only_the_gateway_is_of_this_repository(targets: dict[str, dict[str, Any]]) -> None:
-    assert targets["inference-gateway"]["args"]["KIND"] == "gateway"
-    assert "contexts" not in targets["inference-gateway"]
-    others = {name: target for name, target in targets.items() if name != "inference-gateway"}
+def test_the_exporter_is_the_image_that_monitoring_runs(targets: dict[str, dict[str, Any]]) -> None:
+    target = targets[EXPORTER]
+    assert target["tags"] == [ExporterConfig().image]
+    assert target["args"]["PORT"] == str(LISTEN[1])
+    assert target["target"] == "production"
+
+
+def test_only_gateway_and_exporter_are_of_this_repository(targets: dict[str, dict[str, Any]]) -> None:
+    for name, kind in OF_THIS_REPOSITORY.items():
+        assert targets[name]["args"]["KIND"] == kind
+        assert "contexts" not in targets[name]
+    others = {name: target for name, target in targets.items() if name not in OF_THIS_REPOSITORY}
     assert {name: target["contexts"] for name, target in others.items()} == {
         name: {"service": f"services/{name}"} for name in others
     }
@@ -103,8 +117,8 @@ def test_every_target_has_a_budget(targets: dict[str, dict[str, Any]]) -> None:
 
 
 def test_the_group_all_is_all(targets: dict[str, dict[str, Any]]) -> None:
-    assert groups(BAKE)["all"] == ["inference-gateway", "services", "gpu-services"]
-    assert groups(BAKE)["default"] == ["inference-gateway"]
+    assert groups(BAKE)["all"] == [*OF_THIS_REPOSITORY, "services", "gpu-services"]
+    assert groups(BAKE)["default"] == list(OF_THIS_REPOSITORY)
 
 
 def test_buildx_reads_it_the_same_way(
