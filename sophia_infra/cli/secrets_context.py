@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sophia_infra.esc import EscClient, SecretsSettings, SecretText, SettingsRefused, connect
 from sophia_infra.esc.catalogue import SecretCatalogue, load_catalogue
 from sophia_infra.operations.audit_log import AuditLog
-from sophia_infra.operations.secrets import Consumer, consumers_of
+from sophia_infra.operations.secrets import Consumer, consumers_of, monitoring_consumers
 
 if TYPE_CHECKING:
     from sophia_infra.engine.home import Home
@@ -96,7 +96,10 @@ def open_secrets(stack: str) -> SecretsContext:
         kubeconfig_env=kubernetes.kubeconfig_env or "KUBECONFIG",
         client=connect(settings, environ=environ),
         catalogue=load_catalogue(context.home.checkout),
-        consumers=consumers_of(kubernetes.enabled_workloads(), kubernetes.enabled_databases()),
+        consumers=(
+            *consumers_of(kubernetes.enabled_workloads(), kubernetes.enabled_databases()),
+            *monitoring_consumers(kubernetes.monitoring),
+        ),
         audit=audit_log(context.home),
     )
 

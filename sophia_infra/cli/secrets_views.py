@@ -49,6 +49,7 @@ def show_restarts(
     words = {
         "restarts": "would restart" if dry_run else "restarts",
         "unchanged": "has these values already",
+        "reread": "is read again by its pods, without a restart",
         "absent": "is not in the cluster",
         "not-ours": "was not applied by sophia-infra and is left alone",
         "not-synced": "is left alone: its ExternalSecret was not synced",

@@ -18,9 +18,11 @@ from sophia_infra.components.cluster_access import (
 )
 from sophia_infra.components.joins import Joins
 from sophia_infra.components.platform import Checksum, KubernetesPlatform
-from sophia_infra.manifests import all_objects
+from sophia_infra.manifests import Watched, all_objects
 from sophia_infra.model.kubernetes import Placement, place
 from sophia_infra.model.stack_config import StackConfig
+from sophia_infra.monitoring.exporter_settings import exporter_settings_of
+from sophia_infra.monitoring.terms import terms_of
 
 __all__ = ["Kubernetes"]
 
@@ -52,9 +54,11 @@ class Kubernetes:
         self._stack = stack
         self._environ = environ
         self.placement: Placement = place(config)
-        for cluster in self.placement.clusters.values():
+        self._watched = self._watch()
+        for name, cluster in self.placement.clusters.items():
             # Refuses two objects of one name.
-            all_objects(self._kube, self.placement, cluster, gateway=config.gateway)
+            watched = self._watched.get(name)
+            all_objects(self._kube, self.placement, cluster, gateway=config.gateway, watched=watched)
         self._kubeconfigs = read_kubeconfigs(tuple(self.placement.clusters), config, source, environ)
         self._checksum, self._token = self._open_secrets()
         self.joins = Joins(self._kube, self.placement, stack) if self._kube.cluster == "joined" else None
@@ -81,6 +85,7 @@ class Kubernetes:
                 token=self._token,
                 offline_charts=self._offline_charts(),
                 gateway=self._config.gateway,
+                watched=self._watched.get(name),
             )
         return opened
 
@@ -99,6 +104,26 @@ class Kubernetes:
         for name, database in kube.enabled_databases().items():
             found[name] = f"{name}.{database.namespace}.svc.cluster.local:{database.main_port}"
         return found
+
+    def _watch(self) -> dict[str, Watched]:
+        """Cluster -> what its monitoring knows; the exporter is in the primary cluster alone."""
+        config = self._kube.monitoring
+        if config is None:
+            return {}
+        terms = terms_of(self._config, self._stack)
+        settings = (
+            exporter_settings_of(self._config, self._stack).as_json() if config.exporter.enabled else None
+        )
+        return {
+            name: Watched(
+                terms,
+                self._kube,
+                self.placement,
+                cluster,
+                settings if name == self.placement.primary else None,
+            )
+            for name, cluster in self.placement.clusters.items()
+        }
 
     def _open(self, name: str, instances: Mapping[str, pulumi.Input[str]]) -> ClusterAccess:
         identifier = f"{self._stack}/{name}"

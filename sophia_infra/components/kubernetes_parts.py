@@ -10,7 +10,7 @@ import pulumi
 
 from sophia_infra import manifests
 from sophia_infra.components.registration import Registration
-from sophia_infra.manifests import Item
+from sophia_infra.manifests import Item, Watched
 from sophia_infra.model.gateway import GatewayConfig
 from sophia_infra.model.kubernetes import (
     Cluster,
@@ -23,12 +23,14 @@ from sophia_infra.model.kubernetes import (
 __all__ = [
     "ClusterArgs",
     "Database",
+    "Exporter",
     "GpuOperator",
     "GpuQuota",
     "ImagePolicy",
     "InferenceBackend",
     "InferenceGateway",
     "Keda",
+    "Monitoring",
     "Namespaces",
     "NetworkPolicies",
     "NodeLabels",
@@ -49,6 +51,7 @@ class ClusterArgs:
     cluster: Cluster
     registration: Registration
     gateway: GatewayConfig | None = None
+    watched: Watched | None = None
 
 
 class _Part(pulumi.ComponentResource):
@@ -158,6 +161,33 @@ class Secrets(_Part):
             *manifests.secret_store(args.kube, args.placement, args.cluster, token),
         ]
         super().__init__(name, args, items, opts)
+
+
+class Monitoring(_Part):
+    """Prometheus, Alertmanager and Grafana, with the rules, dashboards and monitors that are no row's own.
+
+    Args:
+        watched: what this cluster's monitoring knows.
+    """
+
+    def __init__(
+        self, name: str, args: ClusterArgs, watched: Watched, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(name, args, manifests.monitoring(watched), opts)
+
+
+class Exporter(_Part):
+    """The fleet and its dollars as Lambda's API says them. Arguments as Monitoring's and Workload's."""
+
+    def __init__(
+        self,
+        name: str,
+        args: ClusterArgs,
+        watched: Watched,
+        secret_checksum: str | None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(name, args, manifests.exporter(watched, secret_checksum), opts)
 
 
 class Workload(_Part):

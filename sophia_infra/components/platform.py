@@ -12,12 +12,14 @@ from sophia_infra.components.cluster_access import ClusterAccess
 from sophia_infra.components.kubernetes_parts import (
     ClusterArgs,
     Database,
+    Exporter,
     GpuOperator,
     GpuQuota,
     ImagePolicy,
     InferenceBackend,
     InferenceGateway,
     Keda,
+    Monitoring,
     Namespaces,
     NetworkPolicies,
     NodeLabels,
@@ -28,6 +30,7 @@ from sophia_infra.components.kubernetes_parts import (
     Workload,
 )
 from sophia_infra.components.registration import Registration
+from sophia_infra.manifests import Watched
 from sophia_infra.model.gateway import GatewayConfig
 from sophia_infra.model.kubernetes import Cluster, KubernetesConfig, Placement, WorkloadConfig
 
@@ -47,6 +50,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
         token: access token of Pulumi ESC, secret; None without secrets.
         offline_charts: see Registration.
         gateway: `sophia:gateway` of the stack; None without one.
+        watched: what monitoring of this cluster knows; None without monitoring.
     """
 
     def __init__(
@@ -62,10 +66,12 @@ class KubernetesPlatform(pulumi.ComponentResource):
         token: Any = None,
         offline_charts: Path | None = None,
         gateway: GatewayConfig | None = None,
+        watched: Watched | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("sophia:kubernetes:Platform", name, None, opts)
-        self._args = ClusterArgs(kube, placement, cluster, Registration(access, offline_charts), gateway)
+        registration = Registration(access, offline_charts)
+        self._args = ClusterArgs(kube, placement, cluster, registration, gateway, watched)
         self._name = name
         self._checksum = checksum
         below = pulumi.ResourceOptions(parent=self)
@@ -89,8 +95,16 @@ class KubernetesPlatform(pulumi.ComponentResource):
         NetworkPolicies(f"{name}-network", args, below)
         if args.kube.secrets is not None:
             Secrets(f"{name}-secrets", args, token, below)
+        if args.watched is not None:
+            self._add_monitoring(args.watched, below)
         if args.kube.training is not None and args.cluster.name == args.placement.primary:
             TrainingQueues(f"{name}-training", args, below)
+
+    def _add_monitoring(self, watched: Watched, below: pulumi.ResourceOptions) -> None:
+        Monitoring(f"{self._name}-monitoring", self._args, watched, below)
+        if watched.exporter_settings is not None:
+            checksum = self._checksum_of({"api_key": watched.terms.config.exporter.api_key})
+            Exporter(f"{self._name}-exporter", self._args, watched, checksum, below)
 
     def _add_services(self, below: pulumi.ResourceOptions) -> None:
         args = self._args

@@ -12,6 +12,9 @@ from sophia_infra.manifests.inference_backend import inference_backend
 from sophia_infra.manifests.inference_gateway import inference_gateway, resolved_gateway
 from sophia_infra.manifests.keda import keda
 from sophia_infra.manifests.limit_ranges import limit_ranges
+from sophia_infra.manifests.monitoring.exporter import exporter
+from sophia_infra.manifests.monitoring.objects import monitoring
+from sophia_infra.manifests.monitoring.watched import Watched
 from sophia_infra.manifests.names import ESC_TOKEN_SECRET
 from sophia_infra.manifests.namespaces import namespaces
 from sophia_infra.manifests.network_policies import network_policies
@@ -28,9 +31,11 @@ __all__ = [
     "Manifest",
     "ManifestError",
     "NameTaken",
+    "Watched",
     "all_objects",
     "check_names",
     "database",
+    "exporter",
     "external_secrets_operator",
     "gpu_operator",
     "gpu_quota",
@@ -39,6 +44,7 @@ __all__ = [
     "inference_gateway",
     "keda",
     "limit_ranges",
+    "monitoring",
     "namespaces",
     "network_policies",
     "node_labels",

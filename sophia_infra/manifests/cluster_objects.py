@@ -17,6 +17,10 @@ from sophia_infra.manifests.inference_backend import inference_backend
 from sophia_infra.manifests.inference_gateway import inference_gateway
 from sophia_infra.manifests.keda import keda
 from sophia_infra.manifests.limit_ranges import limit_ranges
+from sophia_infra.manifests.monitoring.exporter import exporter
+from sophia_infra.manifests.monitoring.names import EXPORTER
+from sophia_infra.manifests.monitoring.objects import monitoring
+from sophia_infra.manifests.monitoring.watched import Watched
 from sophia_infra.manifests.namespaces import namespaces
 from sophia_infra.manifests.network_policies import network_policies
 from sophia_infra.manifests.node_labels import node_labels
@@ -35,7 +39,7 @@ class ClusterObjects:
 
     Attributes:
         first: phase 1: the GPU Operator in its namespace, and labels of nodes.
-        platform: phase 2: classes, namespaces, quotas, policies, queues, secrets.
+        platform: phase 2: classes, namespaces, quotas, policies, secrets, monitoring, queues.
         services: phase 2: name of the database or workload -> its objects; databases first.
     """
 
@@ -58,6 +62,7 @@ def all_objects(
     token: Any = None,
     secret_checksums: Mapping[str, str] | None = None,
     gateway: GatewayConfig | None = None,
+    watched: Watched | None = None,
 ) -> ClusterObjects:
     """Everything of `cluster`.
 
@@ -66,10 +71,14 @@ def all_objects(
         secret_checksums: workload or database -> checksum of the values of its secrets; those that are left
             out are not restarted by a rotation.
         gateway: `sophia:gateway`; needed where a row is the gateway.
+        watched: what monitoring of this cluster knows; needed with `kube.monitoring`.
 
     Raises:
         NameTaken: two objects would have one name; nothing is made.
+        ValueError: `kube.monitoring` is there, and `watched` is not.
     """
+    if kube.monitoring is not None and watched is None:
+        raise ValueError("kube.monitoring needs what is watched")
     checksums = secret_checksums or {}
     services: dict[str, tuple[Manifest, ...]] = {}
     for name, store in kube.enabled_databases().items():
@@ -93,6 +102,8 @@ def all_objects(
             *network_policies(kube, placement, cluster),
             *external_secrets_operator(kube, cluster),
             *secret_store(kube, placement, cluster, token),
+            *(monitoring(watched) if watched is not None else ()),
+            *(exporter(watched, checksums.get(EXPORTER)) if watched is not None else ()),
             *training_queues(kube, placement, cluster),
         ),
         services=services,

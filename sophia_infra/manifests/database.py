@@ -11,6 +11,7 @@ from sophia_infra.manifests.classes import priority_class_manifest_name, storage
 from sophia_infra.manifests.database_pods import build_store_pods
 from sophia_infra.manifests.disruption import disruption_budget
 from sophia_infra.manifests.external_secrets import external_secret
+from sophia_infra.manifests.monitoring.monitors import database_monitor
 from sophia_infra.manifests.namespaces import namespace_manifest_name
 from sophia_infra.manifests.network_policies import (
     build_policy,
@@ -28,12 +29,14 @@ from sophia_infra.manifests.stores.qdrant import build_qdrant
 from sophia_infra.manifests.stores.redis import build_redis, build_sentinel
 from sophia_infra.manifests.stores.store import Store
 from sophia_infra.model.kubernetes import (
+    METRICS_PORT,
     SENTINEL_CPU,
     SENTINEL_MEMORY,
     SENTINEL_PORT,
     DatabaseConfig,
     KubernetesConfig,
     Placement,
+    sidecar_of,
 )
 
 __all__ = ["DATABASE_PRIORITY", "database"]
@@ -71,6 +74,9 @@ def database(
         selects=name,
         headless=True,
     )
+    sidecar = sidecar_of(kube, row.kind)
+    told = {METRICS_PORT: sidecar.port} if sidecar is not None else {}
+    monitors = database_monitor(name, row, kube, cluster)
     checksum = secret_checksum if row.secret_env else None
     priority = priority_class_manifest_name(cluster, DATABASE_PRIORITY)
     pods = build_store_pods(name, row, kube, store, DATABASE_PRIORITY, checksum)
@@ -81,7 +87,7 @@ def database(
     made = [
         *needs,
         headless,
-        build_service(name, row.namespace, row.ports, base),
+        build_service(name, row.namespace, {**row.ports, **told}, base, scraped=bool(monitors)),
         stateful_set,
         *disruption_budget(name, row.namespace, row.replicas, 1, base),
     ]
@@ -89,7 +95,7 @@ def database(
         made += _sentinels(name, row, kube, placement, (*after, stateful_set.name), checksum)
     if row.backup is not None:
         made += backup_objects(name, row, row.backup, kube, cluster, store, names_of(stateful_set))
-    return made
+    return [*made, *monitors]
 
 
 def _scripts(name: str, row: DatabaseConfig, store: Store, base: tuple[str, ...]) -> Manifest:
@@ -126,8 +132,9 @@ def _policy(
         sentinel = (row.namespace, sentinel_name(name))
         ingress += from_pods([sentinel], [row.main_port])
         egress += to_pods([sentinel], [SENTINEL_PORT])
-    if row.kind == "qdrant":
-        ingress.append(from_prometheus(row.main_port))
+    sidecar = sidecar_of(kube, row.kind)
+    if row.kind == "qdrant" or sidecar is not None:
+        ingress.append(from_prometheus(row.main_port if sidecar is None else sidecar.port))
     return build_policy(name, row.namespace, ingress, egress, base)
 
 

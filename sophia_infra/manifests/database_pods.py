@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sophia_infra.manifests.external_secrets import secret_environment
+from sophia_infra.manifests.monitoring.sidecars import exporter_containers
 from sophia_infra.manifests.names import bounded
 from sophia_infra.manifests.pods import (
     CONTAINER_SECURITY,
@@ -82,9 +83,10 @@ def build_store_pods(
         container["command"] = list(store.command)
     if store.args:
         container["args"] = list(store.args)
+    exporters = exporter_containers(name, row, kube) if own_name == name else []
     return build_pod_template(
         identity,
-        [container],
+        [container, *exporters],
         _volumes(name, store),
         topologySpreadConstraints=spread(own_name, by_revision=False),
     )

@@ -10,6 +10,7 @@ from sophia_infra.manifests.names import (
     ESC_TOKEN_KEY,
     ESC_TOKEN_SECRET,
     EXTERNAL_SECRETS_NAMESPACE,
+    MONITORING_NAMESPACE,
 )
 from sophia_infra.manifests.namespaces import namespace_manifest_name, own_namespaces
 from sophia_infra.manifests.objects import ChartRelease, Item, Manifest, build_metadata
@@ -96,6 +97,9 @@ def secret_store(kube: KubernetesConfig, placement: Placement, cluster: Cluster,
     }
     if config.api_url is not None:
         provider["apiUrl"] = config.api_url
+    namespaces = list(own_namespaces(kube, placement, cluster))
+    if kube.monitoring is not None:
+        namespaces.append(MONITORING_NAMESPACE)
     store = Manifest(
         store_manifest_name(cluster),
         {
@@ -103,7 +107,7 @@ def secret_store(kube: KubernetesConfig, placement: Placement, cluster: Cluster,
             "kind": "ClusterSecretStore",
             "metadata": build_metadata(ESC_STORE),
             "spec": {
-                "conditions": [{"namespaces": list(own_namespaces(kube, placement, cluster))}],
+                "conditions": [{"namespaces": namespaces}],
                 "provider": {"pulumi": provider},
             },
         },
@@ -118,14 +122,30 @@ def secret_name(owner: str) -> str:
 
 
 def external_secret(
-    owner: str, namespace: str, secret_env: Mapping[str, str], kube: KubernetesConfig, cluster: Cluster
+    owner: str,
+    namespace: str,
+    secret_env: Mapping[str, str],
+    kube: KubernetesConfig,
+    cluster: Cluster,
+    *,
+    plain: Mapping[str, str] | None = None,
 ) -> list[Manifest]:
     """The ExternalSecret of one workload or database; nothing where it has no secrets.
 
     The Secret stays when a path vanishes: a pod that restarts with the old value serves, one without fails.
+
+    Args:
+        plain: further keys of the Secret, whose values are no secrets.
     """
     if not secret_env or kube.secrets is None:
         return []
+    target: dict[str, Any] = {
+        "name": secret_name(owner),
+        "creationPolicy": "Owner",
+        "deletionPolicy": "Retain",
+    }
+    if plain:
+        target["template"] = {"engineVersion": "v2", "mergePolicy": "Merge", "data": dict(plain)}
     body = {
         "apiVersion": _API,
         "kind": "ExternalSecret",
@@ -134,11 +154,7 @@ def external_secret(
             "refreshPolicy": "Periodic",
             "refreshInterval": kube.secrets.refresh_interval,
             "secretStoreRef": {"kind": "ClusterSecretStore", "name": ESC_STORE},
-            "target": {
-                "name": secret_name(owner),
-                "creationPolicy": "Owner",
-                "deletionPolicy": "Retain",
-            },
+            "target": target,
             "data": [
                 {"secretKey": variable, "remoteRef": {"key": path}} for variable, path in secret_env.items()
             ],

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from sophia_infra.manifests.gpu_counters import COUNTERS_CONFIG_MAP, counters_csv
 from sophia_infra.manifests.names import GPU_OPERATOR_NAMESPACE, GPU_RESOURCE, gpu_label_value
 from sophia_infra.manifests.namespaces import gpu_operator_namespace
 from sophia_infra.manifests.objects import ChartRelease, Item, names_of
@@ -36,7 +37,8 @@ def sharing_config_name(model: str, sharing: GpuSharing) -> str:
 def gpu_operator(kube: KubernetesConfig, cluster: Cluster) -> list[Item]:
     """The namespace and the release; nothing where the operator is off or no node has a GPU.
 
-    Metrics are exported, but no ServiceMonitor is asked for: its CRD comes with monitoring, later.
+    Metrics are exported, all that monitoring wants from the start; no ServiceMonitor is asked for, since its
+    definition comes with monitoring, a phase later.
     Source: values of chart v26.7.0.
     """
     namespace = gpu_operator_namespace(kube, cluster)
@@ -61,7 +63,9 @@ def _values(kube: KubernetesConfig, cluster: Cluster) -> dict[str, Any]:
     toolkit: dict[str, Any] = {"enabled": config.toolkit}
     if config.toolkit and kube.cluster == "joined":
         toolkit["env"] = _k3s_environment()
-    exporter = {"enabled": config.dcgm_exporter, "serviceMonitor": {"enabled": False}}
+    exporter: dict[str, Any] = {"enabled": config.dcgm_exporter, "serviceMonitor": {"enabled": False}}
+    if config.dcgm_exporter:
+        exporter["config"] = {"create": True, "name": COUNTERS_CONFIG_MAP, "data": counters_csv()}
     values: dict[str, Any] = {
         "driver": {"enabled": config.driver},
         "toolkit": toolkit,

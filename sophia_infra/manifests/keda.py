@@ -30,12 +30,15 @@ def keda(kube: KubernetesConfig, cluster: Cluster) -> list[Item]:
     config = kube.autoscaling.keda
     if not config.enabled:
         return []
+    values: dict[str, Any] = {"crds": {"install": True}, "tolerations": [ARM64_TOLERATION]}
+    if kube.monitoring is not None:
+        values["prometheus"] = {"operator": {"enabled": True}}
     release = ChartRelease(
         name=keda_manifest_name(cluster),
         release="keda",
         chart="keda",
         namespace=KEDA_NAMESPACE,
-        values={"crds": {"install": True}, "tolerations": [ARM64_TOLERATION]},
+        values=values,
         version=config.version,
         after=(namespace_manifest_name(cluster, KEDA_NAMESPACE),),
     )

@@ -31,6 +31,7 @@ __all__ = [
     "NAME_LABEL",
     "PURPOSE_LABEL",
     "ROLE_LABEL_PREFIX",
+    "SCRAPED_LABEL",
     "SECRET_CHECKSUM_ANNOTATION",
     "bounded",
     "gpu_label_value",
@@ -45,6 +46,8 @@ COMMON_LABELS: Mapping[str, str] = MappingProxyType(
 )
 PURPOSE_LABEL: Final = f"{LABEL_PREFIX}purpose"
 """On a namespace: `workloads`, `training` or `platform`. The admission policies hold in the first two."""
+SCRAPED_LABEL: Final = f"{LABEL_PREFIX}scraped"
+"""On the one Service of a row that Prometheus asks: a store has a headless one beside it."""
 NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
 """The API server puts it on every namespace."""
 

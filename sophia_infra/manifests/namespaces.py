@@ -7,6 +7,7 @@ from sophia_infra.manifests.names import (
     GPU_OPERATOR_NAMESPACE,
     KEDA_NAMESPACE,
     KUEUE_NAMESPACE,
+    MONITORING_NAMESPACE,
     PURPOSE_LABEL,
 )
 from sophia_infra.manifests.objects import Manifest, build_metadata
@@ -71,6 +72,9 @@ def namespaces(kube: KubernetesConfig, placement: Placement, cluster: Cluster) -
         made.append(_namespace(cluster, KUEUE_NAMESPACE, "restricted", "platform"))
     if kube.autoscaling.keda.enabled:
         made.append(_namespace(cluster, KEDA_NAMESPACE, "restricted", "platform"))
+    if kube.monitoring is not None:
+        # node-exporter reads the node: its network, its processes and its file systems.
+        made.append(_namespace(cluster, MONITORING_NAMESPACE, "privileged", "platform"))
     training = kube.training.namespace if kube.training is not None else None
     for name, config in own_namespaces(kube, placement, cluster).items():
         purpose = "training" if name == training else "workloads"

@@ -14,6 +14,7 @@ from sophia_infra.manifests.objects import Manifest, build_metadata
 from sophia_infra.manifests.pods import selector_labels
 from sophia_infra.manifests.stores.names import sentinel_name
 from sophia_infra.model.kubernetes import (
+    METRICS_PORT,
     SENTINEL_PORT,
     Cluster,
     KubernetesConfig,
@@ -27,11 +28,11 @@ __all__ = [
     "from_pods",
     "from_prometheus",
     "network_policies",
+    "to_internet",
+    "to_names",
     "to_pods",
     "workload_policy",
 ]
-
-METRICS_PORT = "metrics"
 
 # Where pods of an ingress controller run, by IngressClass; others are looked for in every namespace.
 _CONTROLLER_NAMESPACES = {"traefik": "kube-system", "nginx": "ingress-nginx"}
@@ -53,7 +54,7 @@ def network_policies(kube: KubernetesConfig, placement: Placement, cluster: Clus
     for namespace in own_namespaces(kube, placement, cluster):
         rules = {
             "default-deny": _body("default-deny", namespace, {}, [], []),
-            "allow-dns": _body("allow-dns", namespace, {}, None, [_dns()]),
+            "allow-dns": _body("allow-dns", namespace, {}, None, [to_names()]),
         }
         if namespace == training:
             peers: list[dict[str, Any]] = [{"podSelector": {}}]
@@ -66,14 +67,15 @@ def network_policies(kube: KubernetesConfig, placement: Placement, cluster: Clus
 def workload_policy(name: str, row: WorkloadConfig, kube: KubernetesConfig, placement: Placement) -> Manifest:
     """The openings of one workload."""
     home = placement.workload_cluster[name]
-    asked = [port for port_name, port in row.ports.items() if port_name != METRICS_PORT] or [row.main_port]
+    asked = _asked_ports(row)
     ingress = from_pods(callers_of(name, kube, placement, home), asked)
     if row.ingress is not None and kube.ingress is not None:
         ingress.append(_from_controller(kube.ingress.class_name, row.main_port))
-    ingress.append(from_prometheus(row.ports.get(METRICS_PORT, row.main_port)))
+    if row.metrics_family != "none":
+        ingress.append(from_prometheus(row.ports[row.metrics_port]))
     egress = list(_to_targets(row, kube, placement, home))
     if row.internet or _asks_another_cluster(row, kube, placement, home):
-        egress.append(_to_internet())
+        egress.append(to_internet())
     after = (namespace_manifest_name(placement.clusters[home], row.namespace),)
     return build_policy(name, row.namespace, ingress, egress, after)
 
@@ -82,10 +84,10 @@ def build_policy(
     name: str,
     namespace: str,
     ingress: list[dict[str, Any]],
-    egress: list[dict[str, Any]],
+    egress: list[dict[str, Any]] | None,
     after: tuple[str, ...],
 ) -> Manifest:
-    """Openings of the pods of `name`, both ways."""
+    """Openings of the pods of `name`, both ways; None leaves the way out as it is."""
     return Manifest(f"{name}-network", _body(name, namespace, selector_labels(name), ingress, egress), after)
 
 
@@ -117,6 +119,11 @@ def from_prometheus(port: int) -> dict[str, Any]:
     return from_pods([(MONITORING_NAMESPACE, "prometheus")], [port])[0]
 
 
+def _asked_ports(row: WorkloadConfig) -> list[int]:
+    """Ports that callers ask: all but the one for metrics, unless there is no other."""
+    return [port for name, port in row.ports.items() if name != METRICS_PORT] or [row.main_port]
+
+
 def _to_targets(
     row: WorkloadConfig, kube: KubernetesConfig, placement: Placement, home: str
 ) -> Iterator[dict[str, Any]]:
@@ -124,8 +131,7 @@ def _to_targets(
     for target in dict.fromkeys(row.talks_to):
         if target in workloads and placement.workload_cluster.get(target) == home:
             other = workloads[target]
-            ports = [port for name, port in other.ports.items() if name != METRICS_PORT] or [other.main_port]
-            yield from to_pods([(other.namespace, target)], ports)
+            yield from to_pods([(other.namespace, target)], _asked_ports(other))
         elif target in databases and placement.database_cluster.get(target) == home:
             store = databases[target]
             yield from to_pods([(store.namespace, target)], store.ports.values())
@@ -155,14 +161,16 @@ def _from_controller(class_name: str, port: int) -> dict[str, Any]:
     return {"from": [peer], "ports": _tcp([port])}
 
 
-def _to_internet() -> dict[str, Any]:
+def to_internet(ports: Iterable[int] = _INTERNET_PORTS) -> dict[str, Any]:
+    """Egress to addresses outside of the cluster's own networks."""
     return {
         "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": _NOT_INTERNET}}],
-        "ports": _tcp(_INTERNET_PORTS),
+        "ports": _tcp(ports),
     }
 
 
-def _dns() -> dict[str, Any]:
+def to_names() -> dict[str, Any]:
+    """Egress to the cluster's DNS."""
     peer = {
         "namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: "kube-system"}},
         "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},

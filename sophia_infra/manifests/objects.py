@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sophia_infra.manifests.names import COMMON_LABELS
 
-__all__ = ["ChartRelease", "Item", "Manifest", "build_metadata", "names_of"]
+__all__ = ["ChartRelease", "Item", "Manifest", "build_metadata", "names_of", "of_cluster"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +84,17 @@ def build_metadata(
 def names_of(*items: Item) -> tuple[str, ...]:
     """Logical names, for `after`."""
     return tuple(item.name for item in items)
+
+
+def of_cluster(cluster: str, manifests: Iterable[Manifest]) -> list[Manifest]:
+    """The same objects under logical names that begin with the cluster: each cluster has such ones."""
+    made = list(manifests)
+    names = {manifest.name: f"{cluster}-{manifest.name}" for manifest in made}
+    return [
+        replace(
+            manifest,
+            name=names[manifest.name],
+            after=tuple(names.get(before, before) for before in manifest.after),
+        )
+        for manifest in made
+    ]

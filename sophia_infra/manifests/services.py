@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sophia_infra.manifests.names import bounded
+from sophia_infra.manifests.names import SCRAPED_LABEL, bounded
 from sophia_infra.manifests.objects import Manifest, build_metadata
 from sophia_infra.manifests.pods import selector_labels
 from sophia_infra.model.kubernetes import KubernetesConfig, WorkloadConfig
@@ -21,6 +21,7 @@ def build_service(
     *,
     selects: str | None = None,
     headless: bool = False,
+    scraped: bool = False,
 ) -> Manifest:
     """A Service inside the cluster.
 
@@ -29,6 +30,7 @@ def build_service(
         selects: name of the pods; default that of the Service.
         headless: each pod has a name of its own, also before it is ready: members of a group find each other
             that way.
+        scraped: a ServiceMonitor asks for it.
     """
     rows = [
         {"name": port_name, "port": port, "targetPort": port_name, "protocol": "TCP"}
@@ -41,10 +43,11 @@ def build_service(
     }
     if headless:
         spec |= {"clusterIP": "None", "publishNotReadyAddresses": True}
+    labels = {**selector_labels(selects or name), **({SCRAPED_LABEL: "true"} if scraped else {})}
     body = {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": build_metadata(name, namespace, labels=selector_labels(selects or name)),
+        "metadata": build_metadata(name, namespace, labels=labels),
         "spec": spec,
     }
     return Manifest(f"{name}-service", body, after)

@@ -10,6 +10,7 @@ from sophia_infra.manifests.classes import priority_class_manifest_name, storage
 from sophia_infra.manifests.disruption import disruption_budget
 from sophia_infra.manifests.external_secrets import external_secret, secret_environment
 from sophia_infra.manifests.keda import keda_manifest_name, scaled_by_keda, scaled_object
+from sophia_infra.manifests.monitoring.monitors import workload_monitor
 from sophia_infra.manifests.names import GPU_RESOURCE, bounded
 from sophia_infra.manifests.namespaces import namespace_manifest_name
 from sophia_infra.manifests.network_policies import workload_policy
@@ -70,7 +71,8 @@ def workload(
         (*base, *names_of(*needs), priority),
     )
     ports = {port_name: row.service_port(port_name) for port_name in row.ports}
-    service = build_service(name, row.namespace, ports, base)
+    monitors = workload_monitor(name, row, kube, cluster)
+    service = build_service(name, row.namespace, ports, base, scraped=bool(monitors))
     return [
         *needs,
         service,
@@ -78,6 +80,7 @@ def workload(
         *disruption_budget(name, row.namespace, most, row.max_unavailable, base),
         *_scaler(name, row, kube, cluster, most, deployment, waiting),
         *build_ingress(name, row, kube, names_of(service)),
+        *monitors,
     ]
 
 

@@ -11,6 +11,9 @@ from sophia_infra.esc import OpenedEnvironment, PathMissing, Revision, SecretTex
 from sophia_infra.esc.catalogue import SecretCatalogue, SecretEntry
 from sophia_infra.esc.property_path import InvalidPath, format_path, parse_path
 from sophia_infra.esc.secret_editing import secret_places
+from sophia_infra.manifests.monitoring.names import ALERTING_SECRET, EXPORTER, GRAFANA_SECRET
+from sophia_infra.manifests.names import MONITORING_NAMESPACE
+from sophia_infra.model.kubernetes import MonitoringConfig
 
 __all__ = [
     "Consumer",
@@ -19,11 +22,15 @@ __all__ = [
     "check_environment",
     "consumers_of",
     "due_entries",
+    "monitoring_consumers",
     "overdue_findings",
     "overdue_paths",
     "periods",
     "revision_before",
 ]
+
+
+ConsumerKind = Literal["Deployment", "StatefulSet", "Secret"]
 
 
 class SecretUser(Protocol):
@@ -37,10 +44,13 @@ class SecretUser(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """A Deployment or StatefulSet whose pods get secrets; `paths` are sorted, each once."""
+    """A Deployment or StatefulSet whose pods get secrets; `paths` are sorted, each once.
+
+    Of kind `Secret` it is one that a chart's pods have as files: they read it again without a restart.
+    """
 
     name: str
-    kind: Literal["Deployment", "StatefulSet"]
+    kind: ConsumerKind
     namespace: str
     paths: tuple[str, ...]
 
@@ -82,7 +92,7 @@ def consumers_of(
     workloads: Mapping[str, SecretUser], databases: Mapping[str, SecretUser]
 ) -> tuple[Consumer, ...]:
     """Who gets secrets, in the order of the tables."""
-    kinds: tuple[tuple[Literal["Deployment", "StatefulSet"], Mapping[str, SecretUser]], ...] = (
+    kinds: tuple[tuple[ConsumerKind, Mapping[str, SecretUser]], ...] = (
         ("Deployment", workloads),
         ("StatefulSet", databases),
     )
@@ -92,6 +102,23 @@ def consumers_of(
         for name, user in users.items()
         if user.secret_env
     )
+
+
+def monitoring_consumers(config: MonitoringConfig | None) -> tuple[Consumer, ...]:
+    """Who of monitoring gets secrets: the exporter, Alertmanager and Grafana."""
+    if config is None:
+        return ()
+    found = []
+    if config.exporter.enabled:
+        found.append(Consumer(EXPORTER, "Deployment", MONITORING_NAMESPACE, (config.exporter.api_key,)))
+    if paths := config.alerting.secret_paths:
+        found.append(
+            Consumer(ALERTING_SECRET, "Secret", MONITORING_NAMESPACE, tuple(sorted(set(paths.values()))))
+        )
+    if config.grafana.enabled and config.grafana.admin_password is not None:
+        path = config.grafana.admin_password
+        found.append(Consumer(GRAFANA_SECRET, "Secret", MONITORING_NAMESPACE, (path,)))
+    return tuple(found)
 
 
 def check_environment(

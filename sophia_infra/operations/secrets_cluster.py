@@ -71,7 +71,7 @@ class SyncedSecret:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """What became of a consumer: `restarts`, `unchanged`, `absent`, `not-ours` or `not-synced`."""
+    """What became of a consumer: `restarts`, `unchanged`, `reread`, `absent`, `not-ours`, `not-synced`."""
 
     consumer: Consumer
     outcome: str
@@ -151,6 +151,8 @@ class SecretsCluster:
 
     def mark(self, consumer: Consumer, checksum: str, *, dry_run: bool = False) -> Restart:
         """Put `checksum` on the consumer's pod template; its pods restart when it is another one."""
+        if consumer.kind == "Secret":
+            return Restart(consumer, "reread")
         path = f"/apis/apps/v1/namespaces/{consumer.namespace}/{_PLURALS[consumer.kind]}/{consumer.name}"
         try:
             live = self._connection.request("GET", path)

@@ -40,7 +40,7 @@ def own_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
     with running_plane(make_home(tmp_path_factory.mktemp("manifests-plane"))) as plane:
         definitions = [
             body
-            for group in ("external-secrets.io", "kueue.x-k8s.io", "keda.sh")
+            for group in ("external-secrets.io", "kueue.x-k8s.io", "keda.sh", "monitoring.coreos.com")
             for body in custom_resource_definitions(group)
         ]
         apply(plane, definitions)

@@ -19,6 +19,8 @@ RunLocal = Callable[..., Run]
 
 GATEWAYS = {"inference-gateway"} if "sophia:gateway" in stack_config("local") else set()
 SERVICES = 17 + len(GATEWAYS)
+DEPLOYMENTS = SERVICES + 1
+"""Those of the rows, and the exporter."""
 PROMETHEUS = "http://prometheus.monitoring.svc:9090"
 KUBECONFIG = "apiVersion: v1\nkind: Config\nmarker: a-secret-of-the-administrator\n"
 
@@ -76,7 +78,7 @@ def test_every_service_of_the_table_is_a_component_with_its_objects(run: RunLoca
     assert len(made.of_kind("Workload")) == 16
     assert set(made.of_kind("Database")) == {"postgres", "redis", "n8n-redis", "qdrant"}
     kinds = made.kinds()
-    assert (kinds["Deployment"], kinds["StatefulSet"], kinds["NodePatch"]) == (SERVICES, 5, 5)
+    assert (kinds["Deployment"], kinds["StatefulSet"], kinds["NodePatch"]) == (DEPLOYMENTS, 5, 5)
     assert made.resources["sophia-backend-deployment"].parent == "sophia-backend"
     assert made.resources["sophia-backend-deployment"].type == "kubernetes:apps/v1:Deployment"
 
@@ -94,6 +96,56 @@ def test_a_served_model_and_its_gateway_are_components_scaled_by_keda(run: RunLo
     config = made.resources["inference-gateway-config"].inputs["data"]["gateway.json"]
     assert json.loads(config)["backends"]["own-gpu"]["base_url"].startswith("http://lambda-inference.")
     assert made.outputs["endpoints"]["inference-gateway"].endswith(".svc.cluster.local:8086")
+
+
+def test_monitoring_is_a_component_and_so_is_the_exporter(run: RunLocal) -> None:
+    made = run()
+    kinds = made.kinds()
+    assert made.resources["sophia-monitoring"].kind == "Monitoring"
+    # A row without metrics has no monitor; loki and others' operators are not of the table.
+    watched = SERVICES - 1 + len(made.of_kind("Database"))
+    own = {
+        name for name, monitor in made.of_kind("ServiceMonitor").items() if monitor.parent in made.resources
+    }
+    rows = {
+        name for name in own if made.resources[name].parent not in ("sophia-monitoring", "sophia-exporter")
+    }
+    assert len(rows) == watched
+    assert kinds["PrometheusRule"] > 20
+    (chart,) = (name for name, row in made.of_kind("HelmChart").items() if row.parent == "sophia-monitoring")
+    for kind in ("ServiceMonitor", "PodMonitor", "PrometheusRule"):
+        for name, row in made.of_kind(kind).items():
+            assert chart in row.depends_on, name
+    assert made.resources["sophia-exporter-deployment"].parent == "sophia-exporter"
+    assert made.resources["sophia-backend-monitor"].parent == "sophia-backend"
+
+
+def test_without_monitoring_nothing_of_it_is_registered(run: RunLocal) -> None:
+    made = run(monitoring=None)
+    assert made.errors == []
+    kinds = made.kinds()
+    assert not {"Monitoring", "Exporter", "ServiceMonitor", "PodMonitor", "PrometheusRule"} & set(kinds)
+    assert kinds["Deployment"] == SERVICES
+
+
+def test_an_exporter_restarts_with_its_key_only(run: RunLocal) -> None:
+    deployments = run().of_kind("Deployment")
+    checksum = "sophia.internal/secret-checksum"
+    own, same_key, other = (
+        deployments[f"{name}-deployment"].inputs["spec"]["template"]["metadata"]["annotations"][checksum]
+        for name in ("sophia-exporter", "lambda-labs-mcp", "sophia-backend")
+    )
+    assert own == same_key, "both read lambda.api_key and nothing else"
+    assert own != other
+
+
+def test_each_cluster_is_watched_and_the_fleet_once(run: RunLocal) -> None:
+    made = run(topology=None)
+    assert made.errors == []
+    clusters = set(made.of_kind("Platform"))
+    assert {row.parent for row in made.of_kind("Monitoring").values()} == clusters
+    (exporter,) = made.of_kind("Exporter").values()
+    assert exporter.parent == "sophia-us-south-1"
 
 
 def test_a_backend_that_no_workload_is_registers_nothing(run: RunLocal) -> None:
@@ -133,7 +185,7 @@ def test_with_a_cluster_charts_are_releases_and_the_kubeconfig_is_secret(
     assert provider["clusterIdentifier"] == "sophia-infra/local/sophia"
     assert is_secret(provider["kubeconfig"])
     releases = made.of_kind("Release")
-    assert {row.inputs["version"] for row in releases.values()} == {"v26.7.0", "2.9.0", "0.19.2"}
+    assert {row.inputs["version"] for row in releases.values()} == {"v26.7.0", "2.9.0", "0.19.2", "88.5.3"}
     assert all(row.inputs["atomic"] for row in releases.values())
 
 
@@ -209,7 +261,7 @@ def test_one_cluster_a_region_by_default(run: RunLocal) -> None:
 
 
 def test_a_preview_without_machines_shows_every_object(run: RunLocal) -> None:
-    assert run(preview=True).kinds()["Deployment"] == SERVICES
+    assert run(preview=True).kinds()["Deployment"] == DEPLOYMENTS
 
 
 def test_services_are_exported_where_they_are_reached(run: RunLocal) -> None:

@@ -11,7 +11,7 @@ from sophia_infra.model.kubernetes.database import (
     DatabaseConfig,
 )
 from sophia_infra.model.kubernetes.gpus import ARM64_GPU_MODELS, GpuOperatorConfig, GpuRequest, GpuSharing
-from sophia_infra.model.kubernetes.monitoring import MetricsFamily, MonitoringConfig
+from sophia_infra.model.kubernetes.monitoring import METRICS_PORT, MetricsFamily, MonitoringConfig
 from sophia_infra.model.kubernetes.nodes import LABEL_PREFIX, Cluster, Node, Placement, Unplaced
 from sophia_infra.model.kubernetes.placement import place
 from sophia_infra.model.kubernetes.quantity import CpuSpan, MemorySpan, bytes_of, millicores_of
@@ -23,6 +23,7 @@ from sophia_infra.model.kubernetes.services import (
     StorageClassConfig,
     TrainingConfig,
 )
+from sophia_infra.model.kubernetes.sidecars import SIDECARS, Sidecar, sidecar_of
 from sophia_infra.model.kubernetes.vllm import API_KEY_VARIABLE, VllmConfig
 from sophia_infra.model.kubernetes.workload import (
     HealthConfig,
@@ -36,9 +37,11 @@ __all__ = [
     "ARM64_GPU_MODELS",
     "DATABASE_PORTS",
     "LABEL_PREFIX",
+    "METRICS_PORT",
     "SENTINEL_CPU",
     "SENTINEL_MEMORY",
     "SENTINEL_PORT",
+    "SIDECARS",
     "AutoscaleConfig",
     "AutoscalingConfig",
     "BackupConfig",
@@ -61,6 +64,7 @@ __all__ = [
     "Placement",
     "RouteConfig",
     "SecretsConfig",
+    "Sidecar",
     "StorageClassConfig",
     "TrainingConfig",
     "Unplaced",
@@ -70,4 +74,5 @@ __all__ = [
     "bytes_of",
     "millicores_of",
     "place",
+    "sidecar_of",
 ]

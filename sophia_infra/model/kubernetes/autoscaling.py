@@ -72,8 +72,8 @@ class KedaConfig(ClosedModel):
         | None
     ) = Field(
         default=None,
-        description="Address of Prometheus inside the cluster. Default: that of monitoring; needed where there "
-        "is none.",
+        description="Address of Prometheus inside the cluster. Default: that of monitoring; needed where "
+        "there is none.",
     )
     version: Annotated[
         str,

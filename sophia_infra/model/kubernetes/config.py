@@ -167,7 +167,7 @@ class KubernetesConfig(ClosedModel):
 
     @property
     def prometheus_url(self) -> str | None:
-        """Whom KEDA asks: the address in its section, else the Prometheus of `monitoring`, if there is one."""
+        """Whom KEDA asks: the address in its section, else the Prometheus of `monitoring`, where there is."""
         own = PROMETHEUS_URL if self.monitoring is not None else None
         return self.autoscaling.keda.prometheus_url or own
 

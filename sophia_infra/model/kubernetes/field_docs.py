@@ -34,6 +34,7 @@ from sophia_infra.model.kubernetes.services import (
     StorageClassConfig,
     TrainingConfig,
 )
+from sophia_infra.model.kubernetes.sidecars import MonitoringImages
 from sophia_infra.model.kubernetes.vllm import VllmConfig
 from sophia_infra.model.kubernetes.workload import (
     HealthConfig,
@@ -77,6 +78,7 @@ MODELS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("sophia:kubernetes.monitoring.alerting.webhook", WebhookReceiver),
     ("sophia:kubernetes.monitoring.grafana", GrafanaConfig),
     ("sophia:kubernetes.monitoring.exporter", ExporterConfig),
+    ("sophia:kubernetes.monitoring.images", MonitoringImages),
 )
 
 

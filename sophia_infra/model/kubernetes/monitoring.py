@@ -14,6 +14,7 @@ from sophia_infra.model.forms import (
     whole_number_form,
 )
 from sophia_infra.model.kubernetes.quantity import Bytes
+from sophia_infra.model.kubernetes.sidecars import MonitoringImages
 from sophia_infra.model.kubernetes.texts import HealthPath, HostLabel, ImageText, PortName, SecretPath
 from sophia_infra.model.value_types import YesNo
 
@@ -191,6 +192,11 @@ class MonitoringConfig(ClosedModel):
     grafana: GrafanaConfig = Field(default_factory=GrafanaConfig, description="Grafana. Default: on.")
     exporter: ExporterConfig = Field(
         default_factory=ExporterConfig, description="The exporter of fleet and dollars. Default: on."
+    )
+    images: MonitoringImages = Field(
+        default_factory=MonitoringImages,
+        description="Images beside those of the chart. Default: releases of 2026-08 from the public hub; a "
+        "registry of your own is named here.",
     )
     logs: Annotated[LogsWay, choice_form("a way for logs", ("plain", "loki"))] = Field(
         default="plain",

@@ -16,7 +16,7 @@ __all__ = ["GIB", "RESERVE_CPU", "RESERVE_MEMORY", "Pod", "Room", "put", "rooms_
 
 GIB = 1 << 30
 RESERVE_CPU = 1000
-"""Millicores of each node for kubelet, GPU Operator and agents; the same again on a server."""
+"""Millicores of each node for kubelet, GPU Operator, monitoring and agents; the same again on a server."""
 RESERVE_MEMORY = 4 * GIB
 """Bytes of each node, likewise."""
 

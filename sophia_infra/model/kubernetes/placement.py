@@ -11,6 +11,7 @@ from sophia_infra.model.kubernetes.database import SENTINEL_CPU, SENTINEL_MEMORY
 from sophia_infra.model.kubernetes.nodes import Cluster, Placement, Unplaced
 from sophia_infra.model.kubernetes.packing import Pod, Room, put, rooms_of
 from sophia_infra.model.kubernetes.placement_words import cut_note, unplaced_message
+from sophia_infra.model.kubernetes.sidecars import sidecar_of
 
 if TYPE_CHECKING:
     from sophia_infra.model.instance import InstanceConfig
@@ -69,7 +70,11 @@ class _Packing:
         self._rooms = {name: rooms_of(cluster.nodes) for name, cluster in clusters.items()}
         self._rows = [
             *(_workload_row(name, row) for name, row in kube.enabled_workloads().items()),
-            *(part for name, row in kube.enabled_databases().items() for part in _database_rows(name, row)),
+            *(
+                part
+                for name, row in kube.enabled_databases().items()
+                for part in _database_rows(name, row, kube)
+            ),
         ]
         self._max = {name: row.most_replicas for name, row in kube.enabled_workloads().items()}
         self._notes: list[str] = []
@@ -175,8 +180,11 @@ def _workload_row(name: str, row: WorkloadConfig) -> _Row:
     return _Row("workloads", name, pod, row.replicas)
 
 
-def _database_rows(name: str, row: DatabaseConfig) -> Iterator[_Row]:
-    own = Pod(row.cpu.request_millicores, row.memory.request_bytes, row.architectures)
+def _database_rows(name: str, row: DatabaseConfig, kube: KubernetesConfig) -> Iterator[_Row]:
+    cpu, memory = row.cpu.request_millicores, row.memory.request_bytes
+    if sidecar := sidecar_of(kube, row.kind):
+        cpu, memory = cpu + sidecar.cpu.request_millicores, memory + sidecar.memory.request_bytes
+    own = Pod(cpu, memory, row.architectures)
     yield _Row("databases", name, own, row.replicas)
     if row.sentinels:
         watch = Pod(SENTINEL_CPU.request_millicores, SENTINEL_MEMORY.request_bytes, row.architectures)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sophia_infra.model.errors import Refused, did_you_mean
 from sophia_infra.model.forms import Conflict
+from sophia_infra.model.kubernetes.sidecars import monitoring_images
 from sophia_infra.model.kubernetes.texts import registry_of
 
 if TYPE_CHECKING:
@@ -120,16 +121,18 @@ def _find_wrong_images(kube: KubernetesConfig, unreadable: Collection[str]) -> I
     if "images" in unreadable:
         return
     registries = kube.images.registries
-    used: set[str] = {kube.monitoring.exporter.image} if kube.monitoring is not None else set()
-    for section in ("workloads", "databases"):
-        for name, row in getattr(kube, section).items():
-            used.add(row.image)
-            if registries and registry_of(row.image) not in registries:
-                refused = Refused(
-                    "comes from a registry that images.registries does not list",
-                    allowed=", ".join(registries),
-                )
-                yield Conflict((section, name, "image"), refused, row.image)
+    named = {
+        (section, name, "image"): row.image
+        for section in ("workloads", "databases")
+        for name, row in getattr(kube, section).items()
+    } | monitoring_images(kube)
+    for loc, image in named.items():
+        if registries and registry_of(image) not in registries:
+            refused = Refused(
+                "comes from a registry that images.registries does not list", allowed=", ".join(registries)
+            )
+            yield Conflict(loc, refused, image)
+    used = set(named.values())
     is_complete = not any(part.startswith(("workloads", "databases")) for part in unreadable)
     for image in kube.images.digests if is_complete else ():
         if image not in used:

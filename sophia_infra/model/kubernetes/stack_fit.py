@@ -11,6 +11,7 @@ from sophia_infra.model.forms import Conflict
 from sophia_infra.model.kubernetes.clusters import CLUSTER_PREFIX, build_clusters, joinable, primary_of
 from sophia_infra.model.kubernetes.gpus import MIG_SLICES, mig_layouts, mig_slices
 from sophia_infra.model.kubernetes.placement import place_on
+from sophia_infra.model.kubernetes.sidecars import running_images
 from sophia_infra.model.kubernetes.vllm_fit import find_models_that_do_not_fit
 
 if TYPE_CHECKING:
@@ -125,12 +126,11 @@ def _find_missing_digests(kube: KubernetesConfig, phase: int) -> Iterator[Confli
     """Only from the phase that makes workloads: before it, nothing runs, and nothing may be built yet."""
     if not kube.images.require_digest or phase < kube.workloads_phase:
         return
-    for section, rows in (("workloads", kube.enabled_workloads()), ("databases", kube.enabled_databases())):
-        for name, row in rows.items():
-            if "@" not in kube.images.pinned(row.image):
-                refused = Refused(
-                    "has no digest, and images.require_digest asks for one: add it to the image, or to "
-                    "images.digests",
-                    allowed=f"{row.image}@sha256:<64 hex digits>",
-                )
-                yield Conflict((_HERE, section, name, "image"), refused, row.image)
+    for loc, image in running_images(kube).items():
+        if "@" not in kube.images.pinned(image):
+            refused = Refused(
+                "has no digest, and images.require_digest asks for one: add it to the image, or to "
+                "images.digests",
+                allowed=f"{image}@sha256:<64 hex digits>",
+            )
+            yield Conflict((_HERE, *loc), refused, image)

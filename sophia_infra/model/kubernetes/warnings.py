@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sophia_infra.model.catalogue import CATALOGUE, REGIONS_WITHOUT_FIREWALL
 from sophia_infra.model.kubernetes.nodes import Cluster, Placement
 from sophia_infra.model.kubernetes.placement import place_on
+from sophia_infra.model.kubernetes.sidecars import running_images
 
 if TYPE_CHECKING:
     from sophia_infra.model.instance import InstanceConfig
@@ -109,9 +110,7 @@ def _warn_of_unreachable_partners(kube: KubernetesConfig, placement: Placement) 
 def _warn_of_missing_digests(kube: KubernetesConfig, phase: int) -> Iterator[str]:
     if not kube.images.require_digest or phase >= kube.workloads_phase:
         return
-    images = [row.image for row in kube.enabled_workloads().values()]
-    images += [row.image for row in kube.enabled_databases().values()]
-    bare = {image for image in images if "@" not in kube.images.pinned(image)}
+    bare = {image for image in running_images(kube).values() if "@" not in kube.images.pinned(image)}
     if bare:
         yield (
             f"{_KEY}.images.require_digest: {len(bare)} images have no digest yet; phase "

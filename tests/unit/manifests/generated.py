@@ -10,6 +10,21 @@ from tests.unit.manifests.sites import row
 
 NAMES = ("a", "bb", "web-1", "worker", "queue-reader", "n" * 45)
 NAMESPACES = ("apps", "more")
+# Without dashboards but once: they are the same whatever is drawn, and take most of the time.
+_NO_GRAFANA = {"grafana": {"enabled": False}}
+_ALERTING = {
+    "slack": {"channel": "#alerts", "webhook": "monitoring.slack"},
+    "pagerduty": {"routing_key": "monitoring.pagerduty"},
+    "webhook": {"url": "monitoring.webhook"},
+    "dead_mans_switch": {"url": "monitoring.switch"},
+}
+MONITORING: tuple[dict[str, Any] | None, ...] = (
+    None,
+    _NO_GRAFANA,
+    {**_NO_GRAFANA, "logs": "loki", "alerting": _ALERTING, "storage": "5Gi"},
+    {**_NO_GRAFANA, "exporter": {"enabled": False}, "scrape_s": 5, "retention_days": 1},
+    {"grafana": {"admin_password": "monitoring.password", "host": "grafana"}, "logs": "loki"},
+)
 MODELS = ("GH200", "A6000", "A100", "RTX6000", "A10")
 
 
@@ -85,6 +100,7 @@ def sections(draw: st.DrawFn) -> dict[str, Any]:
         },
         "gpu_sharing": draw(st.sampled_from(({}, {"A6000": {"time_slicing": 2}}))),
         "training": draw(st.sampled_from((None, {}))),
+        "monitoring": draw(st.sampled_from(MONITORING)),
         "ingress": {"domain": "example.com"},
         "secrets": {"organization": "o", "project": "p", "environment": "e"},
         "workloads": workloads,

@@ -88,14 +88,21 @@ def check_references(site: Site) -> None:
 
 
 def check_mounts(site: Site) -> None:
-    for body in [*site.of("Deployment"), *site.of("StatefulSet"), *site.of("CronJob")]:
+    for kind in ("Deployment", "StatefulSet", "DaemonSet", "CronJob"):
+        check_mounts_of(site.of(kind))
+
+
+def check_mounts_of(bodies: list[dict[str, Any]]) -> None:
+    for body in bodies:
         spec = body["spec"]
         template = spec.get("template") or spec["jobTemplate"]["spec"]["template"]
         volumes = {volume["name"] for volume in template["spec"]["volumes"]}
         volumes |= {claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates", [])}
+        mounted: set[str] = set()
         for container in template["spec"]["containers"]:
             mounts = container["volumeMounts"]
-            assert {mount["name"] for mount in mounts} == volumes
+            mounted |= {mount["name"] for mount in mounts}
             paths = [mount["mountPath"] for mount in mounts]
             assert len(set(paths)) == len(paths)
             assert "/tmp" in paths  # noqa: S108 - the root filesystem is read-only
+        assert mounted == volumes

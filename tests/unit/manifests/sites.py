@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sophia_infra.manifests import ChartRelease, ClusterObjects, Item, Manifest, all_objects
+from sophia_infra.manifests import ChartRelease, ClusterObjects, Item, Manifest, Watched, all_objects
 from sophia_infra.model.gateway import GatewayConfig
 from sophia_infra.model.instance import InstanceConfig
 from sophia_infra.model.kubernetes import AutoscalingConfig, Cluster, KubernetesConfig, Placement, place
 from sophia_infra.model.kubernetes.placement import place_on
+from sophia_infra.model.kubernetes.sidecars import running_images
 from sophia_infra.model.stack_config import load_stack_config
+from sophia_infra.monitoring.exporter_settings import exporter_settings_of
+from sophia_infra.monitoring.terms import PLAN_INFERENCE_USD_PER_MONTH, Terms, services_of, terms_of
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 PROMETHEUS = "http://prometheus.monitoring.svc:9090"
 TOKEN = "token-that-is-shown-nowhere"
-STACKS = ("local", "production", "local-per-region", "production-keda")
+STACKS = ("local", "production", "local-per-region", "production-keda", "local-logs")
 
 FLEET = {
     "core": ("gpu_1x_gh200", "us-east-3"),
@@ -38,6 +42,7 @@ class Site:
     cluster: Cluster
     objects: ClusterObjects
     gateway: GatewayConfig | None = None
+    watched: Watched | None = field(default=None, repr=False)
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -65,7 +70,8 @@ class Site:
 def sites(stack: str) -> tuple[Site, ...]:
     """The clusters of a stack file; `local-per-region` is `local` with a cluster for each region.
 
-    `production-keda` is `production` with KEDA and a Prometheus.
+    `production-keda` is `production` with KEDA and a Prometheus of others instead of its own; `local-logs` is
+    `local` with Loki.
     """
     config = load_stack_config(CHECKOUT / f"Pulumi.{stack.partition('-')[0]}.yaml")
     kube = config.kubernetes
@@ -76,36 +82,81 @@ def sites(stack: str) -> tuple[Site, ...]:
         placement = place_on(config.instances(2), kube)
     if stack.endswith("keda"):
         on = AutoscalingConfig.model_validate({"keda": {"enabled": True, "prometheus_url": PROMETHEUS}})
-        kube = kube.model_copy(update={"autoscaling": on})
-    return sites_of(kube, placement, config.gateway)
+        kube = kube.model_copy(update={"autoscaling": on, "monitoring": None})
+    if stack.endswith("logs") and kube.monitoring is not None:
+        monitoring = kube.monitoring.model_copy(update={"logs": "loki"})
+        kube = kube.model_copy(update={"monitoring": monitoring})
+    config = config.model_copy(update={"kubernetes": kube})
+    if kube.monitoring is None:
+        return sites_of(kube, placement, config.gateway)
+    name = f"sophia-infra/{stack}"
+    settings = exporter_settings_of(config, name).as_json()
+    return sites_of(kube, placement, config.gateway, terms_of(config, name), settings)
 
 
 def sites_of(
-    kube: KubernetesConfig, placement: Placement, gateway: GatewayConfig | None = None
+    kube: KubernetesConfig,
+    placement: Placement,
+    gateway: GatewayConfig | None = None,
+    terms: Terms | None = None,
+    exporter_settings: Mapping[str, Any] | None = None,
 ) -> tuple[Site, ...]:
-    checksums = dict.fromkeys([*kube.enabled_workloads(), *kube.enabled_databases()], "abc123")
-    return tuple(
-        Site(
+    """Every cluster of a placement.
+
+    Args:
+        terms: of monitoring; None where the section has none.
+        exporter_settings: of the exporter in the primary cluster, likewise.
+    """
+    checksums = dict.fromkeys(
+        [*kube.enabled_workloads(), *kube.enabled_databases(), "sophia-exporter"], "abc123"
+    )
+    made = []
+    for cluster in placement.clusters.values():
+        settings = exporter_settings if cluster.name == placement.primary else None
+        watched = Watched(terms, kube, placement, cluster, settings) if terms is not None else None
+        objects = all_objects(
             kube,
             placement,
             cluster,
-            all_objects(kube, placement, cluster, token=TOKEN, secret_checksums=checksums, gateway=gateway),
-            gateway,
+            token=TOKEN,
+            secret_checksums=checksums,
+            gateway=gateway,
+            watched=watched,
         )
-        for cluster in placement.clusters.values()
-    )
+        made.append(Site(kube, placement, cluster, objects, gateway, watched))
+    return tuple(made)
 
 
 def with_digests(site: Site) -> Site:
     """The same site with every image pinned."""
-    images = [row.image for row in site.kube.enabled_workloads().values()]
-    images += [row.image for row in site.kube.enabled_databases().values()]
-    pins = site.kube.images.model_copy(update={"digests": dict.fromkeys(images, f"sha256:{'0' * 64}")})
+    digests = dict.fromkeys(running_images(site.kube).values(), f"sha256:{'0' * 64}")
+    pins = site.kube.images.model_copy(update={"digests": digests})
     kube = site.kube.model_copy(update={"images": pins})
-    (pinned,) = (
-        one for one in sites_of(kube, site.placement, site.gateway) if one.cluster.name == site.cluster.name
-    )
+    terms = site.watched.stack_terms if site.watched is not None else None
+    settings = site.watched.exporter_settings if site.watched is not None else None
+    every = sites_of(kube, site.placement, site.gateway, terms, settings)
+    (pinned,) = (one for one in every if one.cluster.name == site.cluster.name)
     return pinned
+
+
+def terms_for(kube: KubernetesConfig) -> Terms | None:
+    """Terms of a section that no stack file has; None without monitoring."""
+    if kube.monitoring is None:
+        return None
+    return Terms(
+        stack="sophia-infra/test",
+        budget_usd_per_month=Decimal(3600),
+        budget_alert_percent=80,
+        inference_usd_per_hour=Decimal(10),
+        inference_usd_per_month=PLAN_INFERENCE_USD_PER_MONTH,
+        services=services_of(kube),
+        config=kube.monitoring,
+        has_gateway=False,
+        has_training=kube.training is not None,
+        has_secrets=kube.secrets is not None,
+        has_keda=kube.autoscaling.keda.enabled,
+        has_certificates=kube.ingress is not None,
+    )
 
 
 def all_sites() -> Iterator[Site]:
@@ -128,7 +179,11 @@ def site_of(kube: Mapping[str, Any], machines: Mapping[str, Mapping[str, Any]] |
     }
     placement = place_on(fleet, config)
     assert not placement.unplaced, placement.unplaced
-    (site,) = sites_of(config, placement)
+    has_exporter = config.monitoring is not None and config.monitoring.exporter.enabled
+    settings = (
+        {"stack": "sophia-infra/test", "machines": {name: {} for name in fleet}} if has_exporter else None
+    )
+    (site,) = sites_of(config, placement, terms=terms_for(config), exporter_settings=settings)
     return site
 
 
@@ -145,7 +200,7 @@ def row(**further: Any) -> dict[str, Any]:
 
 def pod_templates(site: Site) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """(kind, namespace, template) of everything that makes pods."""
-    for kind in ("Deployment", "StatefulSet", "CronJob"):
+    for kind in ("Deployment", "StatefulSet", "DaemonSet", "CronJob"):
         for body in site.of(kind):
             spec = body["spec"]
             template = spec["jobTemplate"]["spec"]["template"] if kind == "CronJob" else spec["template"]

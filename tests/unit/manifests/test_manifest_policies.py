@@ -72,7 +72,7 @@ def violations(site: Site, skip: frozenset[str] = WITHOUT_DIGESTS) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("stack", ["local", "production", "production-keda"])
+@pytest.mark.parametrize("stack", ["local", "production", "production-keda", "local-logs"])
 def test_the_pack_is_silent_about_a_stack(stack: str) -> None:
     assert [sentence for site in sites(stack) for sentence in violations(site)] == []
 

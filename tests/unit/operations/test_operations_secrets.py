@@ -10,11 +10,13 @@ import pytest
 
 from sophia_infra.esc import OpenedEnvironment, Revision, SecretText
 from sophia_infra.esc.catalogue import parse_catalogue
+from sophia_infra.model.kubernetes import MonitoringConfig
 from sophia_infra.operations.secrets import (
     Consumer,
     check_environment,
     consumers_of,
     due_entries,
+    monitoring_consumers,
     overdue_findings,
     overdue_paths,
     periods,
@@ -70,6 +72,26 @@ def test_consumers_are_workloads_and_databases_with_secrets_each_path_once() -> 
         Consumer("api", "Deployment", "prod", ("ai.key", "db.password")),
         Consumer("pg", "StatefulSet", "data", ("db.password",)),
     )
+
+
+def test_monitoring_gets_the_key_of_its_exporter_and_the_addresses_of_its_receivers() -> None:
+    config = MonitoringConfig.model_validate(
+        {
+            "alerting": {
+                "slack": {"channel": "#gpu", "webhook": "alerts.hook"},
+                "webhook": {"url": "alerts.hook"},
+            },
+            "grafana": {"admin_password": "alerts.grafana"},
+        }
+    )
+    assert monitoring_consumers(config) == (
+        Consumer("sophia-exporter", "Deployment", "monitoring", ("lambda.api_key",)),
+        Consumer("alerting", "Secret", "monitoring", ("alerts.hook",)),
+        Consumer("grafana-admin", "Secret", "monitoring", ("alerts.grafana",)),
+    )
+    without = {"exporter": {"enabled": False}, "grafana": {"enabled": False, "admin_password": "a.b"}}
+    assert monitoring_consumers(MonitoringConfig.model_validate(without)) == ()
+    assert monitoring_consumers(None) == ()
 
 
 def test_a_whole_environment_has_no_findings() -> None:

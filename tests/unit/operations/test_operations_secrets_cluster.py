@@ -102,6 +102,13 @@ def test_the_same_checksum_a_dry_run_and_an_absent_consumer_write_nothing() -> N
     assert server.writes == []
 
 
+def test_what_pods_have_as_a_file_is_not_restarted() -> None:
+    server = Server({})
+    files = Consumer("alerting", "Secret", "monitoring", ("alerts.hook",))
+    assert cluster(server).mark(files, "new").outcome == "reread"
+    assert server.writes == []
+
+
 def test_a_refusal_of_the_server_is_passed_on() -> None:
     class Forbidding(Server):
         def request(self, method: str, path: str, **more: Any) -> dict[str, Any]:

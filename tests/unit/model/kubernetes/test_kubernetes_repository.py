@@ -9,6 +9,7 @@ import yaml
 
 from sophia_infra.model.kubernetes import KubernetesConfig, Placement, place
 from sophia_infra.model.kubernetes.ports import port_table
+from sophia_infra.model.kubernetes.sidecars import running_images
 from sophia_infra.model.kubernetes.swarm import BY_CHART, SWARM_SERVICES, missing_peers, swarm_map
 from sophia_infra.model.stack_config import ConfigError, StackConfig, load_stack_config, parse_stack_config
 from tests.unit.model.kubernetes.kubernetes_stacks import section_of
@@ -194,7 +195,7 @@ def test_production_waits_for_phase_2_and_asks_for_digests_only_then() -> None:
             directory=ROOT,
         )
     problems = str(caught.value).splitlines()
-    assert len(problems) == len(kube.enabled_workloads()) + len(kube.enabled_databases())
+    assert len(problems) == len(running_images(kube))
     assert all("has no digest, and images.require_digest asks for one" in line for line in problems)
 
 

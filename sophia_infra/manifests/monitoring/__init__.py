@@ -1,0 +1,1 @@
+"""Prometheus, Alertmanager, Grafana and the exporter as objects: what is scraped, judged, shown and told."""
