@@ -70,5 +70,11 @@ _FAMILIES: tuple[tuple[str, tuple[str, ...], ExitCode], ...] = (
     ("sophia_infra.provider.errors", ("SettingsRefused",), ExitCode.USAGE),
     ("sophia_infra.provider.errors", ("ProviderError",), ExitCode.CLOUD),
     ("sophia_infra.lambda_cloud.errors", ("LambdaCloudError",), ExitCode.CLOUD),
+    ("sophia_infra.reports.errors", ("AddressRefused", "OutputRefused", "NotTheSource"), ExitCode.USAGE),
+    ("sophia_infra.reports.errors", ("ReportsError",), ExitCode.CLOUD),
+    ("sophia_infra.exporter.errors", ("CannotListen",), ExitCode.FAILED),
+    ("sophia_infra.exporter.errors", ("ExporterError",), ExitCode.USAGE),
+    ("sophia_infra.reports.errors", ("AddressRefused", "OutputRefused", "NotTheSource"), ExitCode.USAGE),
+    ("sophia_infra.reports.errors", ("ReportsError",), ExitCode.CLOUD),
     ("builtins", ("OSError",), ExitCode.FAILED),
 )

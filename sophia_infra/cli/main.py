@@ -16,6 +16,7 @@ from sophia_infra.cli.cost_commands import cost_app
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.failures import reporting_failures
 from sophia_infra.cli.inference_commands import inference_app
+from sophia_infra.cli.monitoring_commands import add_monitoring_commands
 from sophia_infra.cli.secrets_commands import secrets_app
 
 __all__ = ["app", "main"]
@@ -136,6 +137,9 @@ def status(stack: Stack = "local", as_json: Json = False) -> None:
     from sophia_infra.cli.looking import run_status
 
     raise typer.Exit(int(run_status(stack, as_json=as_json)))
+
+
+add_monitoring_commands(app)
 
 
 @app.command()

@@ -1,1 +1,1 @@
-"""What people look at: a live view in the terminal, and one page that can be sent around."""
+"""What is known now and what was: a snapshot with the source of every figure, history, and a page of both."""
