@@ -82,8 +82,9 @@ def main() -> int:
 
 
 def _pytest(tier: str, further: Sequence[str]) -> int:
-    # A file of the cluster tier tells one story on one cluster, so it stays with one worker.
-    workers = ("-q", "-n", "2", "--dist", "loadfile" if tier == "cluster" else "worksteal")
+    # A file of these tiers tells one story on one cluster or one Prometheus, so it stays with one worker.
+    distribution = "loadfile" if tier in ("cluster", "monitoring") else "worksteal"
+    workers = ("-q", "-n", "2", "--dist", distribution)
     command = [sys.executable, "-m", "pytest", f"tests/{tier}", *workers, *further]
     return subprocess.run(command, cwd=CHECKOUT, check=False).returncode
 
