@@ -23,7 +23,7 @@ class ExitCode(IntEnum):
     CLOUD = 5
     """Lambda Cloud, or the emulator, refused or did not answer."""
     FINDINGS = 6
-    """Something was found (`doctor`, `monitor --fail-on`), `up` ended beside a machine of no state, or changes
+    """`doctor` or `monitor --fail-on` found something, `up` ended beside a machine of no state, or changes
     were not expected."""
     ENGINE = 7
     """The Pulumi engine is missing, too old or could not be built."""

@@ -55,7 +55,8 @@ class Terms:
         inference_usd_per_month: the gateway's monthly limit, the plan's target of $250 without one.
         services: in the order of the table, databases last.
         config: of monitoring.
-        has_gateway, has_training, has_secrets, has_keda, has_certificates: which parts the stack has.
+        has_gateway, has_training, has_secrets, has_keda, has_certificates, has_gpu_metrics: which parts the
+            stack has.
     """
 
     stack: str
@@ -70,6 +71,7 @@ class Terms:
     has_secrets: bool
     has_keda: bool
     has_certificates: bool
+    has_gpu_metrics: bool
 
     @property
     def slo(self) -> Decimal:
@@ -111,6 +113,7 @@ def terms_of(config: StackConfig, stack: str) -> Terms:
         has_secrets=kube.secrets is not None,
         has_keda=kube.autoscaling.keda.enabled,
         has_certificates=kube.ingress is not None,
+        has_gpu_metrics=kube.gpu_operator.enabled and kube.gpu_operator.dcgm_exporter,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +12,8 @@ from typing import Any
 
 from sophia_infra.monitoring.rules import all_alerts, rule_file
 from sophia_infra.monitoring.terms import Terms
-from tests.monitoring.rule_cases import Case, local_terms
-from tests.monitoring.rule_subset import needed_by
+from tests.monitoring.needed_rules import needed_rules
+from tests.monitoring.rule_cases import local_terms
 
 __all__ = ["Text", "judge_texts"]
 
@@ -40,8 +41,15 @@ class Text:
 def judge_texts(texts: Sequence[Text], folder: Path) -> None:
     """Run promtool. Fails with its words: what it expected and what it got."""
     whole = rule_file(texts[0].terms)
-    cases = [Case(name, "", {}, 0) for text in texts for name in (text.alert, *text.also)]
-    (folder / "rules.yaml").write_text(json.dumps(needed_by(cases, whole)), encoding="utf-8")
+    alerts = {name for text in texts for name in (text.alert, *text.also)}
+    asked = [
+        query
+        for name in alerts
+        for text in all_alerts(texts[0].terms)[name].as_prometheus("")["annotations"].values()
+        for query in re.findall("`([^`]*)`", text)
+        if "(" in query or ":" in query
+    ]
+    (folder / "rules.yaml").write_text(json.dumps(needed_rules(whole, alerts, asked)), encoding="utf-8")
     document = {
         "rule_files": ["rules.yaml"],
         "evaluation_interval": "60s",

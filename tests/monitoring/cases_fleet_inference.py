@@ -193,9 +193,6 @@ _BACKENDS = [
     Case("InferenceBackendNotReady", "both are", _ready(own=1, third=1), _H),
     Case("InferenceQueueFull", "6 in 5 minutes", _refused("queue_full", 72), 360, [{}]),
     Case("InferenceQueueFull", "5 in 5 minutes", _refused("queue_full", 59), _H),
-    Case("InferenceGpuCacheFull", "96 %", _cache(0.96), 600, [{"backend": "own-gpu"}]),
-    Case("InferenceGpuCacheFull", "a minute before", _cache(0.96), 540),
-    Case("InferenceGpuCacheFull", "95 %", _cache(0.95), _H),
 ]
 
 _TOKENS = {

@@ -61,7 +61,7 @@ TEXTS = [
         3_600,
         "8 machine(s) of nobody cost $15.92/h, $382 a day; $3.98 so far.",
         description="Machines of the account carry no tag of any stack: launched by hand, or lost. `sophia "
-        "doctor` lists them; `sophia doctor --terminate ID` ends one. Dollars so far: "
+        "instances` lists them; `sophia doctor --terminate ID` ends one. Dollars so far: "
         "job-1 gpu_1x_a100 us-south-1 i-1: $1.99; job-2 gpu_1x_a100 us-south-1 i-2: $1.99;",
     ),
     Text(

@@ -28,12 +28,10 @@ from tests.monitoring import (
     cases_fleet_machines,
     cases_fleet_money,
     cases_fleet_slo,
-    rule_cases,
 )
 from tests.monitoring.cases_fleet_allocation import Node, Pod, adds_up
 from tests.monitoring.cases_fleet_inference import FIRST_MESSAGES
 from tests.monitoring.rule_cases import Case, Recorded, judge, local_terms
-from tests.monitoring.rule_subset import needed_by
 
 MODULES = (
     cases_fleet_allocation,
@@ -73,16 +71,9 @@ _MINIMAL = replace(
 )
 
 
-def _judge(cases: list[Case | Recorded], folder: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        # Terms differ inside a module; which groups a case needs does not.
-        patch.setattr(rule_cases, "rule_file", lambda terms: needed_by(cases, rule_file(terms)))
-        judge(cases, folder)
-
-
 @pytest.mark.parametrize("cases", [module.CASES for module in MODULES], ids=[m.__name__ for m in MODULES])
 def test_alarms_fire_when_they_should_and_only_then(cases: list[Case | Recorded], tmp_path: Path) -> None:
-    _judge(cases, tmp_path)
+    judge(cases, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -222,4 +213,4 @@ def test_parts_add_up_to_the_price_of_every_node_however_pods_are_packed(
         recorded for number, one in enumerate(clusters) for recorded in adds_up(f"cluster {number}", *one)
     ]
     with TemporaryDirectory() as folder:
-        _judge(cases, Path(folder))
+        judge(cases, Path(folder))

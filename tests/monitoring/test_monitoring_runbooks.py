@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 from sophia_infra.monitoring.rule import runbook_anchor
 from sophia_infra.monitoring.rules import all_alerts
@@ -10,6 +15,7 @@ from tests.monitoring.cluster_cases import cluster_terms
 from tests.monitoring.rule_cases import CHECKOUT, local_terms
 
 _MOST_LINES = 16
+_COMMAND = re.compile(r"`(sophia [a-z][^`]*)`")
 
 
 def _sections() -> dict[str, str]:
@@ -33,11 +39,36 @@ def test_no_runbook_is_about_an_alarm_that_is_gone() -> None:
     assert sorted(named - _alarms()) == []
 
 
-def test_runbooks_are_short_and_say_what_to_run() -> None:
+def test_runbooks_are_short() -> None:
     alarms = _alarms()
-    sections = {name: text for name, text in _sections().items() if name in alarms}
-    assert [name for name, text in sections.items() if len(text.splitlines()) > _MOST_LINES] == []
-    assert [name for name, text in sections.items() if "`" not in text] == []
+    long = {name: len(text.splitlines()) for name, text in _sections().items() if name in alarms}
+    assert {name: lines for name, lines in long.items() if lines > _MOST_LINES} == {}
+
+
+def test_commands_of_sophia_that_runbooks_name_exist() -> None:
+    named = {match for text in _sections().values() for match in _COMMAND.findall(text)}
+    assert named, "no runbook names a command"
+    assert sorted(line for line in named if not _exists(line.split()[1:])) == []
+
+
+def _exists(words: list[str]) -> bool:
+    """Whether the words lead to a command, by its own help, and its options are its own."""
+    path = list(itertools.takewhile(lambda word: re.fullmatch("[a-z][a-z-]*", word), words))
+    options = {word for word in words if word.startswith("--")}
+    shown = subprocess.run(
+        [Path(sys.executable).with_name("sophia"), *path, "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    return shown.returncode == 0 and all(option in shown.stdout for option in options)
+
+
+def test_a_command_that_is_none_is_seen() -> None:
+    assert _exists(["doctor", "--terminate", "ID"])
+    assert not _exists(["doctor", "--termnate", "ID"])
+    assert not _exists(["docter"])
 
 
 def test_anchors_are_unique() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from sophia_infra.inference.gateway.money_counters import MoneyCounters, StartTotal
-from sophia_infra.inference.usage import UsageEntry
+from sophia_infra.inference.gateway.money_counters import MoneyCounters
+from sophia_infra.inference.usage import Outcome, UsageEntry
 
 __all__ = ["METRICS_TYPE", "GatewayMetrics"]
 
@@ -22,23 +22,23 @@ class GatewayMetrics:
     """All counters, gauges and histograms of one gateway process.
 
     Args:
-        totals: what the ledger holds already; money and tokens go on from there.
+        known: (model, backend, user) of calls that can come; their series begin at 0.
         pressure: user -> percent used of the fullest budget that binds it; asked when metrics are read.
         users: whose pressure is shown.
     """
 
     def __init__(
         self,
-        totals: Iterable[StartTotal] = (),
+        known: Iterable[tuple[str, str, str]] = (),
         *,
         pressure: Callable[[str], int] | None = None,
         users: Iterable[str] = (),
     ) -> None:
         self._registry = registry = CollectorRegistry(auto_describe=False)
-        totals = tuple(totals)
+        known = tuple(known)
         self._pressure = pressure
         self._users = tuple(users)
-        self._money = MoneyCounters(totals)
+        self._money = MoneyCounters(known)
         registry.register(self._money)
         self._requests = Counter(
             "lambda_inference_requests",
@@ -46,8 +46,9 @@ class GatewayMetrics:
             ("model", "backend", "outcome"),
             registry=registry,
         )
-        for total in totals:
-            self._requests.labels(total.model, total.backend, total.outcome).inc(total.requests)
+        for model, backend in dict.fromkeys((model, backend) for model, backend, _user in known):
+            for outcome in get_args(Outcome):
+                self._requests.labels(model, backend, outcome)
         self._refused = Counter(
             "lambda_inference_refused",
             "Calls answered with an error, by its code.",

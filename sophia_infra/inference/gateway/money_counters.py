@@ -1,43 +1,21 @@
-"""Dollars and tokens as counters that are exact inside and go on after a restart."""
+"""Dollars and tokens as counters that are exact inside."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
 
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from sophia_infra.inference.usage import Outcome, Tokens, UsageEntry
+from sophia_infra.inference.usage import Tokens, UsageEntry
 
-__all__ = ["MoneyCounters", "StartTotal"]
+__all__ = ["MoneyCounters"]
 
 _LABELS = ("model", "backend", "user", "kind")
 _NO_TOKENS = Tokens(0, 0)
-
-
-class StartTotal(Protocol):
-    """What the ledger holds for one model, backend, user and outcome."""
-
-    @property
-    def model(self) -> str: ...
-    @property
-    def backend(self) -> str: ...
-    @property
-    def user(self) -> str: ...
-    @property
-    def outcome(self) -> Outcome: ...
-    @property
-    def requests(self) -> int: ...
-    @property
-    def tokens(self) -> Tokens: ...
-    @property
-    def input_usd(self) -> Decimal: ...
-    @property
-    def output_usd(self) -> Decimal: ...
 
 
 @dataclass(slots=True)
@@ -55,17 +33,19 @@ class _Sum:
 class MoneyCounters(Collector):
     """`lambda_inference_cost_total` (dollars) and `lambda_inference_tokens_total`.
 
-    Sums are Decimal and become floats only when somebody reads them, so a million small costs add up. A
-    counter that started at 0 after each restart would show the money of the day as less than it is. Several
-    gateways on one ledger all start from its totals: add up their increases, not their values.
+    Sums are Decimal and become floats only when somebody reads them, so a million small costs add up.
+
+    They begin at 0 with the process, as Prometheus expects of counters. Going on from the ledger's totals
+    would count the calls of every other gateway on the same ledger again at each restart. A series that
+    appears with its first call would hide that call from `increase()`, so those that can come are there from
+    the start.
+
+    Args:
+        known: (model, backend, user) of calls that can come.
     """
 
-    def __init__(self, totals: Iterable[StartTotal] = ()) -> None:
-        self._sums: dict[tuple[str, str, str], _Sum] = {}
-        for total in totals:
-            self._sum(total.model, total.backend, total.user).add(
-                total.tokens, total.input_usd, total.output_usd
-            )
+    def __init__(self, known: Iterable[tuple[str, str, str]] = ()) -> None:
+        self._sums: dict[tuple[str, str, str], _Sum] = {key: _Sum() for key in known}
 
     def add(self, entry: UsageEntry) -> None:
         """Count one line of the ledger, exactly as it was written."""

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from sophia_infra.http_server import listen_on, url_of, write_endpoint
@@ -30,7 +30,7 @@ from sophia_infra.inference.gateway.settings import GatewaySettings
 from sophia_infra.inference.gateway.warm_pool import WarmPool
 from sophia_infra.inference.gateway.watched_ledger import WatchedLedger
 from sophia_infra.inference.gateway.wire_transport import WireTransport
-from sophia_infra.inference.ledger import AsyncLedger, Ledger, open_ledger, totals_by
+from sophia_infra.inference.ledger import AsyncLedger, Ledger, open_ledger
 from sophia_infra.inference.upstream import Transport
 from sophia_infra.model.gateway import BackendConfig, GatewayConfig
 
@@ -72,7 +72,7 @@ class Gateway:
             name: _transport(name, backend, environ, clock) for name, backend in config.backends.items()
         }
         books = AsyncLedger(ledger, budgets=_scopes(config), recover_every_s=None, now=clock.now)
-        self.metrics = GatewayMetrics(totals_by(ledger), pressure=books.pressure, users=config.users)
+        self.metrics = GatewayMetrics(_known(config), pressure=books.pressure, users=config.users)
         self.ledger = WatchedLedger(books, clock=clock, on_recovered=self.metrics.on_settled)
         self.pool = WarmPool(
             config.backends,
@@ -226,6 +226,14 @@ def _api_key(name: str, backend: BackendConfig, environ: Mapping[str, str]) -> s
             next_step="Set the variable and start again.",
         )
     return key
+
+
+def _known(config: GatewayConfig) -> Iterator[tuple[str, str, str]]:
+    """(model, backend, user) of every call that may come."""
+    for name, backend in config.backends.items():
+        for model in backend.models:
+            for user in config.users:
+                yield model, name, user
 
 
 def _scopes(config: GatewayConfig) -> list[BudgetScope]:

@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     )
     from sophia_infra.inference.ledger.reports import (
         ReportBy,
-        Total,
         UsageReport,
         UsageRow,
-        totals_by,
         usage_report,
     )
     from sophia_infra.inference.ledger.snowflake import SnowflakeCopy, copy_to_snowflake
@@ -40,13 +38,11 @@ __all__ = [
     "ReportBy",
     "RequestTaken",
     "SnowflakeCopy",
-    "Total",
     "UsageReport",
     "UsageRow",
     "audit",
     "copy_to_snowflake",
     "open_ledger",
-    "totals_by",
     "usage_report",
 ]
 
@@ -62,13 +58,11 @@ _MODULES = {
     "ReportBy": "reports",
     "RequestTaken": "errors",
     "SnowflakeCopy": "snowflake",
-    "Total": "reports",
     "UsageReport": "reports",
     "UsageRow": "reports",
     "audit": "auditing",
     "copy_to_snowflake": "snowflake",
     "open_ledger": "store",
-    "totals_by": "reports",
     "usage_report": "reports",
 }
 

@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement, Row, func, select
 
 from sophia_infra.inference.ledger.schema import usage_entries
 from sophia_infra.inference.ledger.store import Ledger
-from sophia_infra.inference.usage import Outcome, Tokens
+from sophia_infra.inference.usage import Tokens
 
-__all__ = ["ReportBy", "Total", "UsageReport", "UsageRow", "totals_by", "usage_report"]
+__all__ = ["ReportBy", "UsageReport", "UsageRow", "usage_report"]
 
 ReportBy = Literal["model", "day", "user", "backend"]
 
@@ -57,20 +57,6 @@ class UsageReport:
     total: UsageRow
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
-    """All that one user ever used of one model at one backend, for counters that go on after a restart."""
-
-    model: str
-    backend: str
-    user: str
-    outcome: Outcome
-    requests: int
-    tokens: Tokens
-    input_usd: Decimal
-    output_usd: Decimal
-
-
 def usage_report(
     ledger: Ledger,
     by: ReportBy = "model",
@@ -98,26 +84,6 @@ def usage_report(
         total = _add(total, line)
     lines = _ordered(by, (_with_share(line, total.usd) for line in rows.values()))
     return UsageReport(by, lines, _with_share(total, total.usd))
-
-
-def totals_by(ledger: Ledger) -> tuple[Total, ...]:
-    """Sums for each model, backend, user and outcome. Raises LedgerUnavailable."""
-    keys = tuple(usage_entries.c[name] for name in ("model", "backend", "user", "outcome"))
-    with ledger.database.reading() as connection:
-        found = connection.execute(select(*keys, *_SUMS).group_by(*keys).order_by(*keys)).all()
-    return tuple(
-        Total(
-            model=row.model,
-            backend=row.backend,
-            user=row.user,
-            outcome=cast(Outcome, row.outcome),
-            requests=row.requests,
-            tokens=Tokens(int(row.input_tokens), int(row.output_tokens)),
-            input_usd=row.input_usd,
-            output_usd=row.output_usd,
-        )
-        for row in found
-    )
 
 
 _SUMS: tuple[ColumnElement[Any], ...] = (

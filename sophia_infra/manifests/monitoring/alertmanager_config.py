@@ -17,6 +17,7 @@ __all__ = [
     "FLEET_DATA_STALE",
     "HELD_BACK",
     "NODE_LOST",
+    "SAID_BY",
     "SECRETS_FOLDER",
     "alertmanager_config",
     "find_alerts_by_exporter",
@@ -36,6 +37,15 @@ FLEET_DATA_STALE: Final = "FleetDataStale"
 _EXPORTER_ALERTS: Final = (EXPORTER_SILENT, FLEET_DATA_STALE)
 _FLEET: Final = "fleet-"
 """Beginning of the names of the groups about fleet and dollars."""
+
+SAID_BY: Final = {
+    "MachinesUnknownCostly": "MachinesUnknown",
+    "MachinesOrphanedCostly": "MachinesOrphaned",
+    "FleetFarOverBudget": "FleetOverBudget",
+    "BudgetBurnsFast": "BudgetBurns",
+    "InferenceBudgetBurnsFast": "InferenceBudgetBurns",
+}
+"""Alert -> the milder one about the same dollars, which need not be said beside it."""
 
 # They tell how the exporter and the API are: the cause, which has to be heard beside its effect.
 _HEALTH_OF_EXPORTER: Final = (
@@ -159,6 +169,10 @@ def _inhibitions(by_exporter: tuple[str, ...]) -> list[dict[str, Any]]:
         _inhibition(
             [f'alertname="{NODE_LOST}"'], [f'alertname!~"{NODE_LOST}|{WATCHDOG}"', 'node!=""'], ["node"]
         ),
+    ]
+    rules += [
+        _inhibition([f'alertname="{worse}"'], [f'alertname="{milder}"'], [])
+        for worse, milder in SAID_BY.items()
     ]
     if by_exporter:
         told = f'alertname=~"{"|".join(by_exporter)}"'

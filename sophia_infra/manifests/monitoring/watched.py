@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from sophia_infra.manifests.namespaces import training_here
+from sophia_infra.manifests.namespaces import gpu_operator_namespace, training_here
 from sophia_infra.model.kubernetes import Cluster, KubernetesConfig, Placement
 from sophia_infra.monitoring.rule import RuleGroup
 from sophia_infra.monitoring.rules import all_rules
@@ -58,6 +58,8 @@ class Watched:
             config=config,
             has_gateway=any(service.kind == "gateway" for service in here),
             has_training=training_here(self.kube, self.cluster),
+            has_gpu_metrics=self.stack_terms.has_gpu_metrics
+            and bool(gpu_operator_namespace(self.kube, self.cluster)),
         )
 
     @cached_property

@@ -182,5 +182,5 @@ def _backends(board: Board, terms: Terms) -> None:
             Query("max by (service, pod) (vllm:kv_cache_usage_perc)", "{{pod}}"),
             most=1,
             steps=above(0.9, 0.95),
-            alerts=("InferenceGpuCacheFull",),
+            alerts=("ModelCacheFull",),
         )

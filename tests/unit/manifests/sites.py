@@ -156,6 +156,7 @@ def terms_for(kube: KubernetesConfig) -> Terms | None:
         has_secrets=kube.secrets is not None,
         has_keda=kube.autoscaling.keda.enabled,
         has_certificates=kube.ingress is not None,
+        has_gpu_metrics=kube.gpu_operator.enabled and kube.gpu_operator.dcgm_exporter,
     )
 
 

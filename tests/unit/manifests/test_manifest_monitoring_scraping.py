@@ -207,8 +207,9 @@ def test_operators_are_scraped_under_their_names(stack: str, jobs: set[str]) -> 
     assert {body["metadata"]["name"] for body in site.of("PodMonitor")} == jobs
     for job in jobs:
         endpoint = monitor(site, "PodMonitor", job)
-        (relabelling,) = endpoint["relabelings"]
-        assert (relabelling["targetLabel"], relabelling["replacement"]) == ("job", job)
+        labels = {one["targetLabel"]: one["replacement"] for one in endpoint["relabelings"]}
+        # Without a label `service` of the target, traefik's own one would stay under that name.
+        assert labels == {"job": job, "service": job}
     assert monitor(site, "ServiceMonitor", "kueue")["scheme"] == "https"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sophia_infra.monitoring.rule import Alert, RuleGroup
-from sophia_infra.monitoring.rules.fleet.texts import VALUE_PERCENT, asked
+from sophia_infra.monitoring.rules.fleet.texts import asked
 from sophia_infra.monitoring.terms import Terms
 
 __all__ = ["groups"]
@@ -14,7 +14,7 @@ def groups(terms: Terms) -> tuple[RuleGroup, ...]:
     if not terms.has_gateway:
         return ()
     team = next(one.team for one in terms.of_kind("gateway"))
-    alerts = (_down(team), _model_not_served(team), _not_ready(team), _queue_full(team), _cache_full(team))
+    alerts = (_down(team), _model_not_served(team), _not_ready(team), _queue_full(team))
     return (RuleGroup("inference-backends", alerts),)
 
 
@@ -68,18 +68,4 @@ def _queue_full(team: str) -> Alert:
         summary='{{ $value | printf "%.0f" }} calls were turned away in 5 minutes: the queue is full.',
         description="More calls come than the backends answer. Add replicas of the own server, a second "
         "backend, or lower a user's requests_per_minute.",
-    )
-
-
-def _cache_full(team: str) -> Alert:
-    return Alert(
-        name="InferenceGpuCacheFull",
-        expr="max by (backend) (lambda_inference_gpu_cache_use_ratio) > 0.95",
-        for_s=600,
-        severity="warning",
-        owner=team,
-        summary=f"The KV cache of {{{{ $labels.backend }}}} is {VALUE_PERCENT} full: running calls are put "
-        "back.",
-        description="vLLM takes calls out and computes them again later, so all get slower. Lower "
-        "vllm.max_model_len or max_in_flight, or add a GPU.",
     )

@@ -40,8 +40,8 @@ def groups(terms: Terms) -> tuple[RuleGroup, ...]:
 
 def _of_nobody_alerts() -> tuple[Alert, ...]:
     unknown = (
-        "Machines of the account carry no tag of any stack: launched by hand, or lost. `sophia doctor` lists "
-        "them; `sophia doctor --terminate ID` ends one."
+        "Machines of the account carry no tag of any stack: launched by hand, or lost. `sophia instances` "
+        "lists them; `sophia doctor --terminate ID` ends one."
     )
     orphaned = (
         "Machines carry this stack's tag and are not in its file, or a second one runs for one name. `sophia "

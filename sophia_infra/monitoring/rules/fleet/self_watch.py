@@ -11,17 +11,24 @@ from sophia_infra.monitoring.terms import Terms
 
 __all__ = ["NEEDED_JOBS", "groups"]
 
-NEEDED_JOBS: Final = ("kube-state-metrics", "kubelet", "node-exporter", "nvidia-dcgm-exporter")
-"""Jobs of every stack. Without one of them rules about pods, nodes or GPUs see nothing and stay silent."""
+NEEDED_JOBS: Final = ("kube-state-metrics", "kubelet", "node-exporter")
+"""Jobs of every stack. Without one of them rules about pods or nodes see nothing and stay silent."""
+GPU_JOB: Final = "nvidia-dcgm-exporter"
+"""Likewise where a cluster has GPUs, for rules about them."""
 
 _PLATFORM_JOBS: Final = (
     *NEEDED_JOBS,
+    GPU_JOB,
     "prometheus",
     "alertmanager",
     "traefik",
     "kueue",
     "external-secrets",
     "keda",
+    "grafana",
+    "cert-manager",
+    "loki",
+    "alloy",
 )
 
 
@@ -31,7 +38,13 @@ def groups(terms: Terms) -> tuple[RuleGroup, ...]:
         RuleGroup("monitoring-watchdog", (_watchdog(),)),
         RuleGroup(
             "monitoring-itself",
-            (_target_down(terms), _job_missing(), _rule_failures(), _notify_failing(), _near_full(terms)),
+            (
+                _target_down(terms),
+                _job_missing(terms),
+                _rule_failures(),
+                _notify_failing(),
+                _near_full(terms),
+            ),
         ),
     )
 
@@ -64,10 +77,11 @@ def _target_down(terms: Terms) -> Alert:
     )
 
 
-def _job_missing() -> Alert:
+def _job_missing(terms: Terms) -> Alert:
+    jobs = (*NEEDED_JOBS, GPU_JOB) if terms.has_gpu_metrics else NEEDED_JOBS
     return Alert(
         name="PrometheusJobMissing",
-        expr=" or ".join(f'absent(up{{job="{job}"}})' for job in NEEDED_JOBS),
+        expr=" or ".join(f'absent(up{{job="{job}"}})' for job in jobs),
         for_s=900,
         severity="warning",
         owner="platform",

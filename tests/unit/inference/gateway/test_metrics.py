@@ -1,10 +1,10 @@
-"""Counters are exact, go on after a restart, and have the names that the alerts read."""
+"""Counters are exact, there from the start, and have the names that the alerts read."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import get_args
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,20 +14,7 @@ from sophia_infra.inference.gateway.metrics import GatewayMetrics
 from sophia_infra.inference.gateway.money_counters import MoneyCounters
 from sophia_infra.inference.usage import Outcome, Tokens, UsageEntry
 
-TOKENS = Tokens(10, 20)
 AT = datetime(2026, 9, 14, tzinfo=UTC)
-
-
-@dataclass
-class Total:
-    model: str = "qwen-3-32b"
-    backend: str = "own"
-    user: str = "backend"
-    outcome: Outcome = "ok"
-    requests: int = 3
-    tokens: Tokens = TOKENS
-    input_usd: Decimal = Decimal("0.5")
-    output_usd: Decimal = Decimal("1.5")
 
 
 def entry(**changes: object) -> UsageEntry:
@@ -66,14 +53,16 @@ def test_money_and_tokens_are_counted_by_kind() -> None:
     assert sample(metrics, "lambda_inference_tokens_total", kind="output", **OWN) == 100
 
 
-def test_counters_go_on_from_what_the_ledger_has() -> None:
-    metrics = GatewayMetrics([Total(), Total(outcome="failed", requests=1)])
-    metrics.on_settled(entry(input_usd=Decimal("0.25")))
-    assert sample(metrics, "lambda_inference_cost_total", kind="input", **OWN) == 1.25
-    assert sample(metrics, "lambda_inference_tokens_total", kind="output", **OWN) == 90
+def test_series_of_calls_that_can_come_begin_at_zero() -> None:
+    metrics = GatewayMetrics([("qwen-3-32b", "own", "backend")])
+    assert sample(metrics, "lambda_inference_cost_total", kind="input", **OWN) == 0
+    assert sample(metrics, "lambda_inference_tokens_total", kind="output", **OWN) == 0
     labels = {"model": "qwen-3-32b", "backend": "own"}
-    assert sample(metrics, "lambda_inference_requests_total", outcome="ok", **labels) == 4
-    assert sample(metrics, "lambda_inference_requests_total", outcome="failed", **labels) == 1
+    for outcome in get_args(Outcome):
+        assert sample(metrics, "lambda_inference_requests_total", outcome=outcome, **labels) == 0
+    metrics.on_settled(entry(input_usd=Decimal("0.25")))
+    assert sample(metrics, "lambda_inference_cost_total", kind="input", **OWN) == 0.25
+    assert sample(metrics, "lambda_inference_requests_total", outcome="ok", **labels) == 1
 
 
 @given(st.lists(st.decimals("0", "1", places=12), max_size=200))

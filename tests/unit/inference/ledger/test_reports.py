@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import text
 
-from sophia_infra.inference.ledger import Ledger, audit, totals_by, usage_report
+from sophia_infra.inference.ledger import Ledger, audit, usage_report
 from sophia_infra.inference.usage import Tokens
 from tests.unit.inference.ledger.books import NOON, entry, reservation
 
@@ -64,7 +64,6 @@ def test_an_empty_ledger_has_an_empty_report(ledger: Ledger) -> None:
     report = usage_report(ledger)
     assert report.rows == ()
     assert (report.total.usd, report.total.share) == (Decimal(0), Decimal(0))
-    assert totals_by(ledger) == ()
 
 
 def test_sums_of_pico_dollars_stay_exact(ledger: Ledger) -> None:
@@ -73,18 +72,6 @@ def test_sums_of_pico_dollars_stay_exact(ledger: Ledger) -> None:
         made = entry(f"r{number}", "1000000")
         ledger.track(replace(made, input_usd=Decimal("0.000000000001")))
     assert usage_report(ledger).total.usd == Decimal("3000000.000000000003")
-
-
-def test_totals_hold_everything_once(used: Ledger) -> None:
-    totals = totals_by(used)
-    assert sum(total.requests for total in totals) == 4
-    assert sum(total.input_usd + total.output_usd for total in totals) == 2
-    assert [(item.model, item.backend, item.user, item.outcome) for item in totals] == [
-        ("llama-4-scout-17b-16e-instruct", "other", "ann", "ok"),
-        ("llama-4-scout-17b-16e-instruct", "own", "ann", "ok"),
-        ("llama-4-scout-17b-16e-instruct", "own", "ann", "unknown"),
-        ("qwen-3-32b", "own", "bob", "ok"),
-    ]
 
 
 def test_an_audit_names_the_window_that_is_wrong(used: Ledger) -> None:
