@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -32,6 +33,8 @@ def on_terminal(sophia: Sophia, *arguments: str) -> Iterator[tuple[subprocess.Po
         stdout=slave,
         stderr=slave,
         start_new_session=True,
+        # A shell starts what it puts into the background with Ctrl-C ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     os.close(slave)
     try:
@@ -54,8 +57,13 @@ def read_until(master: int, wanted: bytes) -> bytes:
 
 def read_to_end(master: int) -> bytes:
     """What is drawn until the other end is closed."""
-    shown = b""
+    shown, deadline_s = b"", time.monotonic() + WITHIN_S
     with contextlib.suppress(OSError):  # Linux' word for the end of a terminal
-        while part := os.read(master, 65_536):
-            shown += part
+        while True:
+            assert time.monotonic() < deadline_s, shown
+            if select.select([master], [], [], 0.1)[0]:
+                part = os.read(master, 65_536)
+                if not part:
+                    break
+                shown += part
     return shown
