@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -56,6 +57,8 @@ def main() -> int:
     parser.add_argument("--tier", choices=tuple(NEEDS), action="append", help="only this tier")
     parser.add_argument("pytest_args", nargs="*", help="passed on to pytest")
     options = parser.parse_args()
+    # A shell starts what it puts into the background with Ctrl-C ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     must_run = options.all or os.environ.get("CI") == "true"
     tiers: Sequence[str] = options.tier or tuple(NEEDS)
     at_hand = {need: _is_ready(need, build=must_run) for need in WHAT if any(need in NEEDS[t] for t in tiers)}
