@@ -95,7 +95,9 @@ def read_books(stand: Stand, told: Sequence[Told]) -> Books:
     )
 
 
-def compare(books: Books, *, prices: dict[str, tuple[Decimal, Decimal]]) -> list[Line]:
+def compare(
+    books: Books, *, prices: dict[str, tuple[Decimal, Decimal]], in_one_life: bool = True
+) -> list[Line]:
     """Every row that must be 0 or equal.
 
     A caller that lost its connection does not know whether it was served, so its call may stand in the ledger
@@ -103,6 +105,7 @@ def compare(books: Books, *, prices: dict[str, tuple[Decimal, Decimal]]) -> list
 
     Args:
         prices: model -> dollars per million tokens of input and of output.
+        in_one_life: one process of the gateway took all calls, so its counters have all of them.
     """
     whole = [told for told in books.told if told.is_whole]
     by_id = Counter(told.request_id for told in books.told if told.request_id)
@@ -141,6 +144,13 @@ def compare(books: Books, *, prices: dict[str, tuple[Decimal, Decimal]]) -> list
         Line("tokens that callers saw", _tokens_told(worked), _tokens(good[t.request_id] for t in worked)),
         Line("entries not at the list price", sum(1 for e in books.entries if not _is_priced(e, prices)), 0),
         Line("dollars that callers saw", _usd_told(priced), _usd(good[t.request_id] for t in priced)),
+        *(_of_metrics(books, counted) if in_one_life else ()),
+    ]
+
+
+def _of_metrics(books: Books, counted: Sequence[UsageEntry]) -> list[Line]:
+    """What the gateway that runs now has counted; counters begin with a process."""
+    return [
         Line("tokens in the metrics", books.metrics_tokens, _tokens(counted)),
         Line("dollars in the metrics", *_as_floats(books.metrics_usd, _usd(counted))),
     ]

@@ -92,7 +92,8 @@ def load_with_kills(folder: Path, kills: int, *, seed: int = 0) -> Measured:
         took_s = time.perf_counter() - began_s
         cpu_s = stand.gateway.cpu_s()
         books = read_books(stand, told)
-    return Measured(told, books, compare(books, prices=catalogue_prices()), took_s, (), cpu_s, kills)
+    lines = compare(books, prices=catalogue_prices(), in_one_life=False)
+    return Measured(told, books, lines, took_s, (), cpu_s, kills)
 
 
 async def _load_and_kill(stand: Stand, kills: int, chance: random.Random) -> list[Told]:
