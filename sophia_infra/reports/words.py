@@ -94,7 +94,7 @@ def stray_words(snapshot: Snapshot) -> str:
     noun, runs = ("machine", "costs") if len(strays) == 1 else ("machines", "cost")
     return (
         f"{len(strays)} {noun} of no stack file {runs} {format_usd(usd)}/h. "
-        "`sophia doctor` says which, and how to end what was lost."
+        "`sophia instances` lists them; `sophia doctor --terminate ID` ends one that no state holds."
     )
 
 

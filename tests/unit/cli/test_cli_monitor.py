@@ -56,7 +56,7 @@ def test_lost_machines_come_first_in_words(sophia: Sophia, emulator: EmulatorSer
     launch(emulator, "old", {**TAGS, NAME_TAG: "old"})
     launch(emulator, "by-hand")
     done = sophia.run("monitor", "--once")
-    assert "2 machines of no stack file cost $2.58/h. `sophia doctor` says which" in done.said
+    assert "2 machines of no stack file cost $2.58/h. `sophia instances` lists them" in done.said
     lines = done.out.splitlines()
     places = [
         next(n for n, line in enumerate(lines) if line.startswith(name))
