@@ -152,7 +152,7 @@ class Project:
         return sorted(line.partition(" ")[2] for line in self.calls)
 
     def start_slow_up(self) -> subprocess.Popen[str]:
-        """Start `up` of two things of 60 s each in another process; return once one is being created."""
+        """Start `up` of two things of 60 s each in another process; return once both are being created."""
         program = (
             "from pathlib import Path\n"
             "from sophia_infra.engine import *\n"
@@ -164,7 +164,7 @@ class Project:
             f"              extra_environment={{'PYTHONPATH': {str(self.home.checkout)!r}}})\n"
         )
         process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
-        wait_for(lambda: any(" create " in line for line in self.calls))
+        wait_for(lambda: sum(" create " in line for line in self.calls) == 2)
         return process
 
     def holder(self) -> LockHolder:
