@@ -10,7 +10,7 @@ from sophia_infra.model.money import format_usd
 from sophia_policies.kubernetes import MAX_USD_ANNOTATION, is_kind, kind_of
 from sophia_policies.lifetime import FORMS, hours_of, usd_of
 from sophia_policies.machines import Machine, is_instance, machine_of
-from sophia_policies.plain import Resource, is_unknown, read, text_of
+from sophia_policies.plain import Resource, entries, is_unknown, read, text_of
 from sophia_policies.rule import Finding, ResourceRule, Setting, Situation, cannot_tell, violation
 
 __all__ = ["RULES"]
@@ -81,14 +81,23 @@ def _check_job(resource: Resource, situation: Situation) -> Iterator[Finding]:
         yield cannot_tell(f"annotation {MAX_USD_ANNOTATION} is not known")
     elif usd_of(text_of(cap)) is None:
         yield violation(f"{resource.name} has no hard cap: annotation {MAX_USD_ANNOTATION}, in dollars")
-    deadline = read(resource.props, "spec", "activeDeadlineSeconds")
     limit_s = situation.settings["max_hours"] * 3600
-    if is_unknown(deadline):
-        yield cannot_tell("activeDeadlineSeconds is not known")
-    elif deadline is None:
-        yield violation(f"{resource.name} has no activeDeadlineSeconds, so it may run for ever")
-    elif deadline > limit_s:
-        yield violation(f"{resource.name} may run {deadline} s, and {limit_s} s is the most for training")
+    for deadline in _deadlines(resource):
+        if is_unknown(deadline):
+            yield cannot_tell("activeDeadlineSeconds is not known")
+        elif deadline is None:
+            yield violation(f"{resource.name} has no activeDeadlineSeconds, so it may run for ever")
+        elif deadline > limit_s:
+            yield violation(f"{resource.name} may run {deadline} s, and {limit_s} s is the most for training")
+
+
+def _deadlines(resource: Resource) -> list[Any]:
+    """Of the job; of a JobSet, which has none of its own, that of each of its jobs. A missing one is None."""
+    kind = kind_of(resource)
+    if kind is None or kind.name != "JobSet":
+        return [read(resource.props, "spec", "activeDeadlineSeconds")]
+    jobs = list(entries(read(resource.props, "spec", "replicatedJobs")))
+    return [read(job, "template", "spec", "activeDeadlineSeconds") for job in jobs] or [None]
 
 
 _MAX_HOURS = {

@@ -36,6 +36,18 @@ def job(
     )
 
 
+def job_set(*deadlines: object) -> Resource:
+    """A JobSet with one job for each deadline; it has none of its own."""
+    return kube(
+        "jobset.x-k8s.io/v1alpha2:JobSet",
+        "train",
+        metadata={"labels": {"workload": "training"}, "annotations": {"sophia.internal/max-usd": "40"}},
+        spec={
+            "replicatedJobs": [{"template": {"spec": {"activeDeadlineSeconds": one}}} for one in deadlines]
+        },
+    )
+
+
 PLACEMENT = (
     Case("allowed-instance-types", "pass", "no list: the whole catalogue", [A10]),
     Case(
@@ -380,6 +392,21 @@ TRAINING_CASES = (
         "neither",
         [job(deadline=None, cap=None)],
         [("violation", "no hard cap"), ("violation", "may run for ever")],
+    ),
+    Case("training-job-limits", "pass", "each job of a set has its deadline", [job_set(60, 3600)]),
+    Case(
+        "training-job-limits",
+        "fail",
+        "one job of a set has none",
+        [job_set(60, None)],
+        [("violation", "may run for ever")],
+    ),
+    Case(
+        "training-job-limits",
+        "fail",
+        "a set without jobs",
+        [job_set()],
+        [("violation", "may run for ever")],
     ),
     Case("training-job-limits", "boundary", "exactly 72 h", [job(deadline=72 * 3600)]),
     Case(
