@@ -81,7 +81,7 @@ def build(config: StackConfig, source: str) -> Fleet:
     pulumi.export("usd_per_hour", fleet.usd_per_hour)
     pulumi.export("usd_per_month", fleet.usd_per_hour.apply(_usd_per_month))
     if kubernetes is not None:
-        _export_kubernetes(kubernetes, fleet)
+        _export_kubernetes(kubernetes, fleet, scales=config.scaler is not None)
     return fleet
 
 
@@ -122,7 +122,7 @@ def _kubernetes(config: StackConfig, stack: str, source: str) -> Kubernetes | No
     return Kubernetes(config, stack, source)
 
 
-def _export_kubernetes(kubernetes: Kubernetes, fleet: Fleet) -> None:
+def _export_kubernetes(kubernetes: Kubernetes, fleet: Fleet, *, scales: bool) -> None:
     clusters = kubernetes.platforms(fleet.instance_ids)
     for note in kubernetes.placement.notes:
         pulumi.log.info(note)
@@ -136,6 +136,8 @@ def _export_kubernetes(kubernetes: Kubernetes, fleet: Fleet) -> None:
         },
     )
     pulumi.export("endpoints", kubernetes.endpoints())
+    if scales and kubernetes.joins is not None:
+        pulumi.export("scaler_join", kubernetes.joins.scaler_join())
 
 
 def _usd_per_month(usd_per_hour: str) -> str:

@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sophia_infra.cli.cost_plan import add_cost_plan_commands
+
 if TYPE_CHECKING:
     from sophia_infra.cost.changes import Plan
     from sophia_infra.cost.terms import StackTerms
 
 __all__ = ["cost_app"]
 
-cost_app = typer.Typer(help="What a plan costs.", no_args_is_help=True, add_completion=False)
+cost_app = typer.Typer(
+    help="Dollars: of a plan, of the migration plan, of a month.", no_args_is_help=True, add_completion=False
+)
+add_cost_plan_commands(cost_app)
 
 
 class PriceSource(StrEnum):
@@ -26,7 +31,7 @@ class PriceSource(StrEnum):
 
 @cost_app.callback()
 def _group() -> None:
-    """What a plan costs."""
+    """Dollars: of a plan, of the migration plan, of a month."""
 
 
 @cost_app.command()

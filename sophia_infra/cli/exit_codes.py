@@ -15,20 +15,20 @@ class ExitCode(IntEnum):
     FAILED = 1
     """The update failed; what was made before is in the state. Read the message, run again."""
     OVER_BUDGET = 2
-    """`preview` or `cost diff`: the stack would cost more than its budget."""
+    """`preview` or `cost diff`: the stack would cost more than its budget. `train`: the run's cap."""
     OVER_QUOTA = 3
     """`preview` or `cost diff`: more would run than `sophia:quota` says the account may."""
     NO_CAPACITY = 4
-    """`preview` or `cost diff`: something is to be launched for which no capacity is listed now."""
+    """`preview`, `cost diff`, `train run`: something is to be launched for which no capacity is listed."""
     CLOUD = 5
     """Lambda Cloud, or the emulator, refused or did not answer."""
     FINDINGS = 6
-    """`doctor` or `monitor --fail-on` found something, `up` ended beside a machine of no state, or changes
-    were not expected."""
+    """`doctor`, `train sweep`, `monitor --fail-on` found something, `up` ended beside a machine of no state,
+    or changes were not expected."""
     ENGINE = 7
     """The Pulumi engine is missing, too old or could not be built."""
     LOCKED = 8
-    """Another update holds the stack. Nothing was sent."""
+    """Another update holds the stack, or another process the training run. Nothing was sent."""
     USAGE = 64
     """The command line, the stack file or a key is wrong. Nothing was sent."""
     INTERRUPTED = 130

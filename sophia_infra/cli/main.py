@@ -17,7 +17,10 @@ from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.failures import reporting_failures
 from sophia_infra.cli.inference_commands import inference_app
 from sophia_infra.cli.monitoring_commands import add_monitoring_commands
+from sophia_infra.cli.optimize_commands import optimize_app
+from sophia_infra.cli.scaler_commands import scaler_app
 from sophia_infra.cli.secrets_commands import secrets_app
+from sophia_infra.cli.train_commands import train_app
 
 __all__ = ["app", "main"]
 
@@ -30,7 +33,10 @@ app = typer.Typer(
 )
 app.add_typer(cost_app, name="cost")
 app.add_typer(inference_app, name="inference")
+app.add_typer(optimize_app, name="optimize")
+app.add_typer(scaler_app, name="scaler")
 app.add_typer(secrets_app, name="secrets")
+app.add_typer(train_app, name="train")
 
 _ARGPARSE_USAGE = 2
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.model.money import format_usd
+from sophia_infra.model.scaled_tags import is_scaled
 from sophia_infra.operations.fleet_status import usd_so_far
 from sophia_infra.provider.instance_end import terminate
 
@@ -31,6 +32,13 @@ def terminate_stray(session: Session, instance_id: str, *, held: frozenset[str],
     machine = next((row for row in session.instances.rows(0) if row.id == instance_id), None)
     if machine is None:
         print(f"sophia: no machine with id {instance_id} is in the account.", file=sys.stderr)
+        return ExitCode.USAGE
+    if is_scaled(machine.tags):
+        print(
+            f"sophia: {instance_id} is the node scaler's, which would launch another: lower the pool's max, "
+            "or `sophia scaler run --empty --apply` ends all of them.",
+            file=sys.stderr,
+        )
         return ExitCode.USAGE
     so_far = usd_so_far(machine, session.clock.now())
     cost = f", {format_usd(so_far)} so far" if so_far is not None else ""

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,18 @@ from sophia_infra.cli.stack_context import StackContext, open_stack
 from sophia_infra.cli.surroundings import Surroundings, make_ready, stop_surroundings
 from sophia_infra.cli.views import make_console, show_findings, show_fleet
 from sophia_infra.engine.cancellation import Cancellation
-from sophia_infra.engine.errors import StackLocked
+from sophia_infra.engine.errors import ConfigRefused, StackLocked
 from sophia_infra.engine.locate import Engine
 from sophia_infra.engine.run import OperationOptions, OperationResult, Verb, run_operation
 from sophia_infra.engine.stack_file import PreparedStack
 from sophia_infra.engine.stacks import unlock_if_dead
+from sophia_infra.model.money import format_usd
+from sophia_infra.model.scaled_tags import is_scaled
 from sophia_infra.operations.doctor import Finding, FindingKind
 from sophia_infra.operations.fleet_status import FleetStatus, build_fleet_status
+from sophia_infra.provider.matching import LIVE_STATUSES
 from sophia_infra.provider.serving import STOP_FILE_VARIABLE
+from sophia_infra.provider.tags import STACK_TAG
 
 __all__ = ["UpRequest", "changes_line", "run_down", "run_up", "run_verb"]
 
@@ -105,6 +110,7 @@ def run_down(stack: str, *, keep_emulator: bool, as_json: bool) -> ExitCode:
     """Destroy what the stack made, show that nothing is billed, stop the emulator."""
     console = make_console(stderr=as_json)
     context = open_stack(stack)
+    _refuse_beside_scaled(context)
     with UpdateProgress(console, f"Stack {context.name}: down") as progress:
         around = make_ready(context, progress)
         result = run_verb(context, around, "destroy", progress, OperationOptions())
@@ -133,6 +139,28 @@ def run_down(stack: str, *, keep_emulator: bool, as_json: bool) -> ExitCode:
         "Nothing of this stack runs; it costs $0.00/h." + (" The emulator was stopped." if stopped else "")
     )
     return ExitCode.OK
+
+
+def _refuse_beside_scaled(context: StackContext) -> None:
+    """No state holds machines of the node scaler: the engine would leave them, billed, without a cluster."""
+    if context.emulator_is_stopped:
+        return
+    session = context.open_session()
+    scaled = [
+        machine
+        for machine in session.instances.rows(0)
+        if machine.status in LIVE_STATUSES
+        and machine.tags.get(STACK_TAG) == context.tag
+        and is_scaled(machine.tags)
+    ]
+    if scaled:
+        rate = sum((machine.instance_type.usd_per_hour for machine in scaled), Decimal(0))
+        raise ConfigRefused(
+            f"{len(scaled)} machines of the node scaler run, at {format_usd(rate)}/h, in no state.",
+            next_step=f"`sophia scaler run --stack {context.name} --empty --apply` ends them; run this then.",
+            verb="down",
+            stack=context.name,
+        )
 
 
 def run_verb(

@@ -64,6 +64,20 @@ class Joins:
         )
         return pulumi.Output.secret(text)
 
+    def scaler_join(self) -> pulumi.Output[dict[str, Any]]:
+        """What machines beside the fleet need to join each cluster: address, token, authority; secret."""
+        rows = {
+            name: pulumi.Output.all(self._credentials[name].credentials, self._address(cluster)).apply(
+                lambda known: {
+                    "address": known[1],
+                    "agent_token": known[0]["agent_token"],
+                    "server_ca_certificate": known[0]["server_ca_certificate"],
+                }
+            )
+            for name, cluster in self._clusters.items()
+        }
+        return pulumi.Output.secret(pulumi.Output.all(**rows))
+
     def readiness(self, cluster: str, instances: Mapping[str, pulumi.Input[str]]) -> dict[str, Any]:
         """Properties of the ClusterReady of `cluster`.
 

@@ -8,15 +8,16 @@ from typing import Literal, get_args
 
 from sophia_infra.lambda_cloud import Instance
 from sophia_infra.model.catalogue import CATALOGUE
-from sophia_infra.monitoring.exporter_settings import ExporterSettings, MachineSettings
+from sophia_infra.model.scaled_tags import is_scaled
+from sophia_infra.monitoring.exporter_settings import ExporterSettings
 from sophia_infra.provider.matching import ENDED_STATUSES, LIVE_STATUSES, is_for, launched_at_s
 from sophia_infra.provider.tags import NAME_TAG, STACK_TAG, LaunchKey, Owner
 
 __all__ = ["NO_GPU", "OWNERS", "Fleet", "Machine", "MachineOwner", "see_fleet"]
 
 MachineOwner = Literal["stack", "orphan", "other", "unknown"]
-"""stack: in the file, by our tags or adopted. orphan: of our stack, but not in the file, or a second machine
-for one name. other: of another stack. unknown: no tag of ours and not adopted."""
+"""stack: in the file, by our tags or adopted, or of its node scaler. orphan: of our stack and none of these,
+or a second machine for one name. other: of another stack. unknown: no tag of ours and not adopted."""
 
 OWNERS: tuple[MachineOwner, ...] = get_args(MachineOwner)
 
@@ -118,7 +119,7 @@ def _machine(
 ) -> Machine:
     tagged = instance.tags.get(STACK_TAG, "")
     owner: MachineOwner
-    if chosen is not None:
+    if chosen is not None or (tagged == settings.stack and second is None and is_scaled(instance.tags)):
         owner = "stack"
     elif second is not None or tagged == settings.stack:
         owner = "orphan"
@@ -137,14 +138,18 @@ def _machine(
         region=instance.region,
         stack=settings.stack if owner in ("stack", "orphan") else tagged,
         owner=owner,
-        node=_node(instance, settings, settings.machines[chosen], name) if chosen is not None else "",
+        node=_node(instance, settings, chosen, name),
         status=instance.status,
         launched_at_s=launched_at_s(instance),
         cents_per_hour=max(0, kind.price_cents_per_hour),
     )
 
 
-def _node(instance: Instance, settings: ExporterSettings, wanted: MachineSettings, name: str) -> str:
+def _node(instance: Instance, settings: ExporterSettings, chosen: str | None, name: str) -> str:
+    if chosen is None:
+        is_own = instance.tags.get(STACK_TAG) == settings.stack
+        return name if is_own and is_scaled(instance.tags) else ""
+    wanted = settings.machines[chosen]
     # A node's name goes with the generation: while an older machine still runs, this one's is not its name.
     key = LaunchKey.of(Owner(settings.stack, name), instance.tags)
     return wanted.node if key is None or key.generation == wanted.generation else ""

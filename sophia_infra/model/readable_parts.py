@@ -14,8 +14,10 @@ from sophia_infra.model.instance import InstanceConfig
 from sophia_infra.model.kubernetes.config import ONLY_PARTS, KubernetesConfig
 from sophia_infra.model.kubernetes.config_rules import find_kubernetes_conflicts
 from sophia_infra.model.network import FirewallConfig
+from sophia_infra.model.scaler import ScalerConfig
 from sophia_infra.model.stack_rules import StackParts
 from sophia_infra.model.storage import FilesystemConfig
+from sophia_infra.model.training import ClusterConfig
 from sophia_infra.model.workload_table import SECTIONS
 
 __all__ = ["find_section_conflicts", "read_kubernetes_parts", "read_parts"]
@@ -41,6 +43,12 @@ def read_parts(raw: Mapping[str, Any]) -> StackParts:
         kubernetes=kubernetes,
         gateway=_one(raw.get("gateway"), GatewayConfig),
         has_gateway=raw.get("gateway") is not None,
+        training={
+            name: cluster
+            for name, cluster in (_entries(raw.get("training", {}), ClusterConfig) or {}).items()
+            if cluster is not None
+        },
+        scaler=None if raw.get("scaler") is None else _one(raw["scaler"], ScalerConfig),
         is_whole=fleet is not None and None not in fleet.values() and not unreadable,
     )
 

@@ -18,9 +18,11 @@ from sophia_infra.model.kubernetes.warnings import find_kubernetes_warnings
 from sophia_infra.model.network import FirewallConfig
 from sophia_infra.model.price_book import PriceBook
 from sophia_infra.model.quota import QuotaConfig
+from sophia_infra.model.scaler import ScalerConfig
 from sophia_infra.model.ssh import SshConfig
 from sophia_infra.model.stack_rules import StackParts, find_stack_conflicts, find_warnings
 from sophia_infra.model.storage import FilesystemConfig
+from sophia_infra.model.training import TrainingSection
 from sophia_infra.model.value_types import DnsName, FilesystemName, Phase
 
 __all__ = ["EmulatorConfig", "Endpoint", "StackConfig"]
@@ -81,6 +83,16 @@ class StackConfig(ClosedModel):
     gateway: GatewayConfig | None = Field(
         default=None, description="One door to all models, with budgets. Default none."
     )
+    training: TrainingSection = Field(
+        default_factory=dict,
+        description="Name -> training cluster that `sophia train run` launches for one job and ends. Default "
+        "none: nothing trains.",
+    )
+    scaler: ScalerConfig | None = Field(
+        default=None,
+        description="Pools of machines that `sophia scaler` adds and removes by load. Default none: the "
+        "fleet stays as it is written.",
+    )
     kubernetes: KubernetesConfig | None = Field(
         default=None,
         description="Clusters on the fleet and what runs on them. Default none: machines only.",
@@ -99,6 +111,8 @@ class StackConfig(ClosedModel):
             kubernetes=self.kubernetes,
             gateway=self.gateway,
             has_gateway=self.gateway is not None,
+            training=self.training,
+            scaler=self.scaler,
         )
         conflicts = find_stack_conflicts(parts)
         if conflicts:

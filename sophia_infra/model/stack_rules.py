@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from sophia_infra.model.catalogue import REGIONS_WITHOUT_FIREWALL
@@ -15,7 +15,11 @@ from sophia_infra.model.instance import InstanceConfig
 from sophia_infra.model.kubernetes.config import KubernetesConfig
 from sophia_infra.model.kubernetes.stack_fit import find_fit_conflicts
 from sophia_infra.model.network import FirewallConfig
+from sophia_infra.model.scaler import ScalerConfig
+from sophia_infra.model.scaler_rules import find_scaler_conflicts
 from sophia_infra.model.storage import FilesystemConfig
+from sophia_infra.model.training import ClusterConfig
+from sophia_infra.model.training_rules import find_training_conflicts
 
 __all__ = ["StackParts", "find_stack_conflicts", "find_warnings"]
 
@@ -35,6 +39,8 @@ class StackParts:
         is_whole: nothing of the fleet and of the section was left out for being unreadable.
         gateway: None without one, and when it could not be read.
         has_gateway: the key is there, right or wrong.
+        training: clusters that could be read.
+        scaler: None without one, and when it could not be read.
     """
 
     fleet: Mapping[str, InstanceConfig]
@@ -48,6 +54,8 @@ class StackParts:
     is_whole: bool = True
     gateway: GatewayConfig | None = None
     has_gateway: bool = False
+    training: Mapping[str, ClusterConfig] = field(default_factory=dict)
+    scaler: ScalerConfig | None = None
 
 
 def find_stack_conflicts(parts: StackParts) -> list[Conflict]:
@@ -60,7 +68,22 @@ def find_stack_conflicts(parts: StackParts) -> list[Conflict]:
         *_find_double_adoptions(parts.fleet),
         *_find_misfits(parts),
         *_find_gateway_misfits(parts),
+        *_find_launcher_misfits(parts),
     ]
+
+
+def _find_launcher_misfits(parts: StackParts) -> Iterator[Conflict]:
+    """Of what launches machines beside the fleet: training runs and the node scaler."""
+    # A section that cannot be read is there all the same.
+    has_kubernetes = parts.kubernetes is not None or not parts.is_whole
+    yield from find_training_conflicts(
+        parts.training, filesystems=parts.filesystems, has_ssh=parts.has_ssh, has_kubernetes=has_kubernetes
+    )
+    if parts.scaler is not None:
+        names = {*parts.fleet, *(one.name for one in parts.fleet.values() if one.name is not None)}
+        yield from find_scaler_conflicts(
+            parts.scaler, fleet=names, has_ssh=parts.has_ssh, has_kubernetes=has_kubernetes
+        )
 
 
 def find_warnings(fleet: Mapping[str, InstanceConfig], firewalls: Mapping[str, FirewallConfig]) -> list[str]:

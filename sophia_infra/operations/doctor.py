@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from sophia_infra.lambda_cloud import Instance
+from sophia_infra.model.scaled_tags import is_scaled
 from sophia_infra.operations.fleet_status import usd_so_far
 from sophia_infra.provider.instance_spec import LIVE_STATUSES, InstanceSpec
 from sophia_infra.provider.journal import Intent
@@ -103,7 +104,8 @@ def examine(
     )
     by_key: dict[str, list[Instance]] = defaultdict(list)
     for machine in live.values():
-        if machine.tags.get(STACK_TAG) == stack:
+        # Those of the node scaler are in no state on purpose.
+        if machine.tags.get(STACK_TAG) == stack and not is_scaled(machine.tags):
             by_key[f"{stack}/{machine.tags.get(NAME_TAG)}/{machine.tags.get(LAUNCH_TAG)}"].append(machine)
     for key, group in by_key.items():
         strays = [machine for machine in group if machine.id not in held]

@@ -11,6 +11,7 @@ from sophia_infra.lambda_cloud import Instance
 from sophia_infra.model.catalogue import CATALOGUE
 from sophia_infra.model.instance import InstanceConfig
 from sophia_infra.model.money import HOURS_PER_MONTH
+from sophia_infra.model.scaled_tags import OWNER_WORD, is_scaled
 from sophia_infra.provider.matching import LIVE_STATUSES, is_for, usd_so_far
 from sophia_infra.provider.tags import NAME_TAG, STACK_TAG
 
@@ -103,7 +104,9 @@ def build_fleet_status(
     for machine in live:
         if machine.tags.get(STACK_TAG) == stack and machine.id not in taken:
             taken.add(machine.id)
-            rows.append(_row(machine.tags.get(NAME_TAG, "?"), machine, "", now_s, in_file=False))
+            scaled = is_scaled(machine.tags)
+            purpose = OWNER_WORD if scaled else ""
+            rows.append(_row(machine.tags.get(NAME_TAG, "?"), machine, purpose, now_s, in_file=scaled))
     others = [machine for machine in live if machine.id not in taken]
     return FleetStatus(tuple(rows), len(others), sum((_billed(row) for row in others), Decimal(0)))
 

@@ -11,6 +11,7 @@ from sophia_infra.cost.spending import RunningMachine, spent_this_month
 from sophia_infra.lambda_cloud import Instance
 from sophia_infra.model.catalogue import CATALOGUE
 from sophia_infra.model.instance import InstanceConfig
+from sophia_infra.model.scaled_tags import OWNER_WORD, is_scaled
 from sophia_infra.provider.matching import LIVE_STATUSES, is_for, launched_at_s, usd_so_far
 from sophia_infra.provider.tags import LAUNCH_TAG, NAME_TAG, STACK_TAG
 from sophia_infra.reports.figures import printable
@@ -161,6 +162,8 @@ def _stranger(machine: Instance, stack: str) -> tuple[Owner, str, str]:
     name = machine.tags.get(NAME_TAG) or machine.name or "(no name)"
     if tag is None:
         return ("unknown", machine.name or "(no name)", "")
+    if tag == stack and is_scaled(machine.tags):
+        return ("stack", name, OWNER_WORD)
     return ("orphan" if tag == stack else "other", name, "" if tag == stack else f"stack {tag}")
 
 

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from sophia_infra.cost.plan_figures import plan_figures
 from sophia_infra.cost.words import percent_words
 from sophia_infra.model.money import format_usd
 from sophia_infra.reports import words
 from sophia_infra.reports.history import History
-from sophia_infra.reports.plan_figures import plan_figures
 from sophia_infra.reports.plots import Plot, plot_cost, plot_gpus, plot_inference
 from sophia_infra.reports.snapshot import Snapshot
 

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _groups(*, quick: bool) -> Iterator[tuple[str, Callable[[], Sequence[Figure | Skipped]]]]:
-    from . import exporter, fresh_process, in_process, inference, on_cluster, on_engine
+    from . import exporter, fresh_process, in_process, inference, on_cluster, on_engine, scaling
 
     tries = 3 if quick else 7
     yield "import", lambda: fresh_process.measure_import(tries)
@@ -54,6 +54,8 @@ def _groups(*, quick: bool) -> Iterator[tuple[str, Callable[[], Sequence[Figure 
     yield "gateway", lambda: inference.measure_gateway(1 if quick else 4)
     yield "first token", inference.measure_gateway_first_token
     yield "exporter", exporter.measure_exporter
+    yield "forecast", lambda: scaling.measure_forecast(tries)
+    yield "replay", scaling.measure_replay
     yield "engine", lambda: on_engine.measure_engine(1 if quick else 3, many=not quick)
     yield "platform program", lambda: on_cluster.measure_platform_program(tries)
     yield "cluster", lambda: on_cluster.measure_platform(1 if quick else 3)

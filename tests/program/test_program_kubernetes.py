@@ -49,9 +49,12 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, esc_variables: dict[str
         endpoint: str = "emulator",
         generations: Mapping[str, int] | None = None,
         gateway: bool = False,
+        scaler: Mapping[str, Any] | None = None,
         **changes: Any,
     ) -> Run:
         config = {**stack_config("local"), "sophia:endpoint": endpoint}
+        if scaler is not None:
+            config["sophia:scaler"] = scaler
         if endpoint == "lambda":
             del config["sophia:emulator"]
         fleet = {
@@ -68,6 +71,23 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, esc_variables: dict[str
         )
 
     return start
+
+
+def test_what_further_machines_need_to_join_is_an_output_only_for_the_scaler(run: RunLocal) -> None:
+    assert "scaler_join" not in run(1).outputs
+    pool = {
+        "type": "1xA10",
+        "regions": ["us-west-1"],
+        "min": 0,
+        "max": 2,
+        "demand": [{"source": "pending_pods"}],
+    }
+    made = run(1, scaler={"pools": {"burst": pool}})
+    assert made.errors == []
+    [(cluster, join)] = made.outputs["scaler_join"].items()
+    assert cluster == "sophia"
+    assert set(join) == {"address", "agent_token", "server_ca_certificate"}
+    assert join["server_ca_certificate"].startswith("-----BEGIN CERTIFICATE-----")
 
 
 def test_every_service_of_the_table_is_a_component_with_its_objects(run: RunLocal) -> None:

@@ -13,6 +13,8 @@ import pytest
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.emulator import EmulatorServer
 from sophia_infra.engine.versions import PINNED_ENGINE
+from sophia_infra.model.scaled_tags import SCALER_TAG, ScaledName
+from sophia_infra.provider.tags import NAME_TAG
 from tests.unit.cli.sophia_command import Sophia
 
 from .test_cli_looking import TAGS, launch
@@ -100,3 +102,27 @@ def test_a_named_and_confirmed_machine_is_ended_and_no_other(
     assert "no longer lists it as running" in done.out
     assert live(emulator) == {theirs}
     assert doctor.run("doctor").code == ExitCode.OK
+
+
+def test_machines_of_the_node_scaler_are_no_finding_and_not_ended_one_by_one(
+    doctor: Sophia, emulator: EmulatorServer
+) -> None:
+    scaled = ScaledName("burst", 1, 1_790_000_000)
+    machine = launch(emulator, "a", {**TAGS, NAME_TAG: scaled.name, SCALER_TAG: scaled.value})
+    assert doctor.run("doctor").code == ExitCode.OK
+    done = doctor.run("doctor", "--terminate", machine, "--yes")
+    assert done.code == ExitCode.USAGE
+    assert "sophia scaler run --empty --apply" in done.said
+    assert live(emulator) == {machine}
+
+
+def test_down_does_not_leave_the_node_scalers_machines_behind(
+    doctor: Sophia, emulator: EmulatorServer
+) -> None:
+    scaled = ScaledName("burst", 1, 1_790_000_000)
+    machine = launch(emulator, "a", {**TAGS, NAME_TAG: scaled.name, SCALER_TAG: scaled.value})
+    done = doctor.run("down", "--yes")
+    assert done.code == ExitCode.USAGE
+    assert "1 machines of the node scaler run, at $1.29/h, in no state." in done.said
+    assert "sophia scaler run --stack" in done.said
+    assert live(emulator) == {machine}

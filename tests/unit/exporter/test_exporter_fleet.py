@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from sophia_infra.exporter.machines import see_fleet
+from sophia_infra.model.scaled_tags import SCALER_TAG, ScaledName
+from sophia_infra.provider.tags import NAME_TAG, STACK_TAG
 from tests.unit.exporter.conftest import MakeStage
 from tests.unit.exporter.stage import OTHER_STACK, OWNERS, STACK, Stage, machine, settings_of
 from tests.unit.operations import machines as answers
@@ -237,3 +239,12 @@ def test_all_four_owners_are_always_there(stage: Stage) -> None:
     shown = stage.show()
     for name in ("usd_per_hour", "machines", "month_spent_usd", "month_forecast_usd"):
         assert shown.by_owner(f"lambda_cloud_{name}") == dict.fromkeys(OWNERS, 0.0)
+
+
+def test_a_machine_of_the_node_scaler_is_the_stacks_and_a_node() -> None:
+    scaled = ScaledName("burst", 1, 1_790_000_000)
+    tags = {STACK_TAG: STACK, NAME_TAG: scaled.name, SCALER_TAG: scaled.value}
+    [seen] = see_fleet(settings_of({}), [answers.machine(1, tags)]).machines
+    assert (seen.owner, seen.name, seen.node) == ("stack", "burst-scaled-1", "burst-scaled-1")
+    [theirs] = see_fleet(settings_of({}), [answers.machine(1, {**tags, STACK_TAG: OTHER_STACK})]).machines
+    assert (theirs.owner, theirs.node) == ("other", "")

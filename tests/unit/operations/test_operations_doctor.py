@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from sophia_infra.components.fleet_props import instance_props, ssh_key_name
+from sophia_infra.model.scaled_tags import SCALER_TAG, ScaledName
 from sophia_infra.model.stack_config import parse_stack_config
 from sophia_infra.operations.doctor import Finding, FindingKind, examine, ids_in_state
 from sophia_infra.operations.wanted_launches import wanted_launches
 from sophia_infra.provider.instance_spec import InstanceSpec
 from sophia_infra.provider.journal import Intent
+from sophia_infra.provider.tags import NAME_TAG, STACK_TAG
 from tests.unit.operations.machines import (
     NOW_S,
     STACK,
@@ -232,3 +234,9 @@ def test_the_launches_of_a_file_are_those_that_its_program_asks_for(ssh: dict[st
         firewall_ruleset_ids=["f" * 32],
     )
     assert wanted_launches(STACK, config.ssh, instances) == {key(made)}
+
+
+def test_machines_of_the_node_scaler_are_in_no_state_on_purpose() -> None:
+    scaled = ScaledName("burst", 1, int(NOW_S) - 3600)
+    tags = {STACK_TAG: STACK, NAME_TAG: scaled.name, SCALER_TAG: scaled.value}
+    assert examine(STACK, deployment(), [machine(1, tags)], [], NOW_S) == []

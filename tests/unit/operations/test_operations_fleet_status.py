@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from sophia_infra.model.instance import InstanceConfig
+from sophia_infra.model.scaled_tags import SCALER_TAG, ScaledName
 from sophia_infra.operations.fleet_status import build_fleet_status, usd_so_far
+from sophia_infra.provider.tags import NAME_TAG, STACK_TAG
 from tests.unit.operations.machines import NOW_S, STACK, instance_id, launched, machine, props
 
 
@@ -109,3 +111,12 @@ def test_a_row_is_plain_json_with_money_as_text() -> None:
     document = json.loads(json.dumps(row.as_json()))
     assert (document["usd_per_hour"], document["usd_per_month_720h"]) == ("1.29", "928.80")
     assert document["usd_so_far"] == "1.29"
+
+
+def test_a_machine_of_the_node_scaler_is_shown_as_its_and_priced() -> None:
+    scaled = ScaledName("burst", 1, int(NOW_S) - 3600)
+    tags = {STACK_TAG: STACK, NAME_TAG: scaled.name, SCALER_TAG: scaled.value}
+    status = build_fleet_status(STACK, {}, [machine(1, tags)], NOW_S)
+    [row] = status.rows
+    assert (row.name, row.purpose, row.in_file) == ("burst-scaled-1", "node scaler", True)
+    assert str(status.usd_per_hour) == "1.29"
