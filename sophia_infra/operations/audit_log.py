@@ -8,7 +8,6 @@ not show: whoever may write the file may do that; the revisions in ESC are the i
 from __future__ import annotations
 
 import getpass
-import hashlib
 import json
 import os
 import platform
@@ -18,14 +17,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
+
+from sophia_infra.operations.chained_file import add_line, broken_links, last_hash, locked
 
 __all__ = ["Action", "AuditEntry", "AuditLog", "AuditUnavailable", "who_acts"]
 
 Action = Literal["open", "check", "sync", "rotate", "init"]
 
-_FIRST = "0" * 64
-_LOCK_TIMEOUT_S = 10.0
 _FIELDS = ("when", "who", "action", "environment", "paths", "revision", "outcome", "previous")
 
 
@@ -107,8 +106,7 @@ class AuditLog:
     ) -> None:
         """Append one line and have it on the disk. Raises AuditUnavailable."""
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with FileLock(f"{self.path}.lock", timeout=_LOCK_TIMEOUT_S, mode=0o600):
+            with locked(self.path):
                 entry = AuditEntry(
                     when=self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
                     who=self._who,
@@ -117,9 +115,9 @@ class AuditLog:
                     paths=tuple(paths),
                     revision=revision,
                     outcome=outcome,
-                    previous=self._last_hash(),
+                    previous=last_hash(self.path),
                 )
-                self._append(json.dumps(entry.as_json(), ensure_ascii=True))
+                add_line(self.path, json.dumps(entry.as_json(), ensure_ascii=True))
         except (OSError, Timeout) as error:
             raise AuditUnavailable(
                 f"The audit log {self.path} cannot be written ({type(error).__name__}), so nothing was done. "
@@ -132,15 +130,7 @@ class AuditLog:
 
     def verify(self) -> list[str]:
         """One sentence per place where the chain is broken; none: no line changed since it was written."""
-        problems = []
-        expected = _FIRST
-        for number, (line, entry) in enumerate(self._parsed(), start=1):
-            if entry is None:
-                problems.append(f"line {number} is no entry")
-            elif entry.previous != expected:
-                problems.append(f"line {number} does not follow the line before it")
-            expected = _hash(line)
-        return problems
+        return broken_links((line, str(entry.previous) if entry else None) for line, entry in self._parsed())
 
     def _parsed(self) -> Iterator[tuple[bytes, AuditEntry | None]]:
         try:
@@ -149,37 +139,6 @@ class AuditLog:
             return
         for line in lines:
             yield line, _entry(line)
-
-    def _last_hash(self) -> str:
-        try:
-            with self.path.open("rb") as file:
-                file.seek(0, os.SEEK_END)
-                block, last = file.tell(), b""
-                while block > 0 and last.rstrip(b"\n").count(b"\n") == 0:
-                    step = min(4096, block)
-                    block -= step
-                    file.seek(block)
-                    last = file.read(step) + last
-        except FileNotFoundError:
-            return _FIRST
-        lines = last.splitlines()
-        return _hash(lines[-1]) if lines else _FIRST
-
-    def _append(self, line: str) -> None:
-        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.fchmod(descriptor, 0o600)
-            end = os.lseek(descriptor, 0, os.SEEK_END)
-            # A line cut off by a crash stays, ends here, and shows in `verify`.
-            cut = end > 0 and os.pread(descriptor, 1, end - 1) != b"\n"
-            os.write(descriptor, (b"\n" if cut else b"") + line.encode() + b"\n")
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _hash(line: bytes) -> str:
-    return hashlib.sha256(line).hexdigest()
 
 
 def _entry(line: bytes) -> AuditEntry | None:

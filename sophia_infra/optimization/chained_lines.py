@@ -1,26 +1,21 @@
 """JSON documents, one a line, each with the hash of the line before: a change in the middle shows.
 
-The form of `operations.audit_log`, for documents of any fields. Taking off the end does not show; whoever may
-write the file may do that.
+For documents of any fields; `operations.chained_file` has the form.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
+from sophia_infra.operations.chained_file import add_line, broken_links, last_hash, locked
 from sophia_infra.optimization.errors import LogUnusable
 
 __all__ = ["ChainedLines"]
-
-_FIRST: Final = "0" * 64
-_LOCK_TIMEOUT_S: Final = 10.0
 
 
 class ChainedLines:
@@ -36,10 +31,9 @@ class ChainedLines:
             LogUnusable: it cannot be written; what was to be recorded must not be done.
         """
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with FileLock(f"{self.path}.lock", timeout=_LOCK_TIMEOUT_S, mode=0o600):
-                line = json.dumps({**document, "previous": self._last_hash()}, ensure_ascii=True)
-                self._write(line)
+            with locked(self.path):
+                line = json.dumps({**document, "previous": last_hash(self.path)}, ensure_ascii=True)
+                add_line(self.path, line)
         except (OSError, Timeout) as error:
             raise LogUnusable(
                 f"The action log {self.path} cannot be written ({type(error).__name__}).",
@@ -52,14 +46,10 @@ class ChainedLines:
 
     def verify(self) -> list[str]:
         """One sentence per place where the chain is broken; none: no line changed since it was written."""
-        problems, expected = [], _FIRST
-        for number, (line, document) in enumerate(self._lines(), start=1):
-            if document is None:
-                problems.append(f"line {number} is no entry")
-            elif document.get("previous") != expected:
-                problems.append(f"line {number} does not follow the line before it")
-            expected = hashlib.sha256(line).hexdigest()
-        return problems
+        return broken_links(
+            (line, None if document is None else str(document.get("previous")))
+            for line, document in self._lines()
+        )
 
     def _lines(self) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
         try:
@@ -77,22 +67,3 @@ class ChainedLines:
             except ValueError:
                 document = None
             yield line, document if isinstance(document, dict) else None
-
-    def _last_hash(self) -> str:
-        try:
-            lines = self.path.read_bytes().splitlines()
-        except FileNotFoundError:
-            return _FIRST
-        return hashlib.sha256(lines[-1]).hexdigest() if lines else _FIRST
-
-    def _write(self, line: str) -> None:
-        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.fchmod(descriptor, 0o600)
-            end = os.lseek(descriptor, 0, os.SEEK_END)
-            # A line cut off by a crash stays, ends here, and shows in `verify`.
-            cut = end > 0 and os.pread(descriptor, 1, end - 1) != b"\n"
-            os.write(descriptor, (b"\n" if cut else b"") + line.encode() + b"\n")
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

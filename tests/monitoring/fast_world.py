@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -29,7 +28,7 @@ from sophia_infra.provider.tags import LAUNCHED_AT_TAG, NAME_TAG, STACK_TAG
 from tests.load.stand import Stand
 from tests.monitoring.healthy import healthy_platform
 from tests.monitoring.platform import Line, LivePlatform, Platform, Series, serve
-from tests.monitoring.prometheus import Prometheus, Target, prometheus
+from tests.monitoring.prometheus import Prometheus, Target, free_port, prometheus
 from tests.monitoring.rule_cases import CHECKOUT, local_terms
 from tests.monitoring.scaled_rules import scaled
 
@@ -183,7 +182,7 @@ def _exporter(folder: Path, emulator_url: str) -> Iterator[tuple[str, subprocess
     settings = exporter_settings_of(load_stack_config(CHECKOUT / "Pulumi.local.yaml"), STACK)
     config = folder / "exporter.json"
     config.write_text(json.dumps(settings.as_json()), encoding="utf-8")
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "sophia_infra.exporter", "--config", str(config)]
     command += ["--listen", f"127.0.0.1:{port}", "--state", str(folder / "exporter-state.json")]
     environment = {**os.environ, "LAMBDA_API_URL": emulator_url, "LAMBDA_API_KEY": _API_KEY}
@@ -252,9 +251,3 @@ def _until(what: str, holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline_s, f"not within {_START_TIMEOUT_S:g} s: {what}"
         time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port: int = held.getsockname()[1]
-        return port

@@ -15,7 +15,7 @@ from typing import Any
 
 import requests
 
-__all__ = ["Prometheus", "QueryRefused", "Sample", "Target", "data_folder", "prometheus"]
+__all__ = ["Prometheus", "QueryRefused", "Sample", "Target", "data_folder", "free_port", "prometheus"]
 
 _READY_WITHIN_S = 60.0
 _POLL_S = 0.05
@@ -157,7 +157,7 @@ def prometheus(
     _write_rules(folder, rule_file or {"groups": []})
     configuration = folder / "prometheus.json"  # JSON is YAML
     configuration.write_text(json.dumps(_configuration(targets, interval_s, alertmanager)), encoding="utf-8")
-    port = _free_port()
+    port = free_port()
     log = folder / "prometheus.log"
     command = [
         "prometheus",
@@ -245,7 +245,8 @@ def _values(pairs: Sequence[Sequence[Any]]) -> tuple[tuple[float, float], ...]:
     return tuple((float(at), float(value)) for at, value in pairs)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody had a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as held:
         port: int = held.getsockname()[1]
         return port

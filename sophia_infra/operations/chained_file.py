@@ -1,0 +1,84 @@
+"""Lines of a file that each hold the SHA-256 of the line before: how one is added, what the next must hold.
+
+A line that is changed, moved or taken out of the middle shows. Taking off the end does not: whoever may write
+the file may do that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock
+
+__all__ = ["add_line", "broken_links", "last_hash", "locked"]
+
+_FIRST: Final = "0" * 64
+_LOCK_TIMEOUT_S: Final = 10.0
+_BLOCK_BYTES: Final = 4096
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Alone at the file, against threads and processes; its folder is made with mode 0700.
+
+    Raises OSError and filelock.Timeout.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock", timeout=_LOCK_TIMEOUT_S, mode=0o600):
+        yield
+
+
+def last_hash(path: Path) -> str:
+    """What the next line has to hold. Reads only the end of the file. Raises OSError."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            block, last = file.tell(), b""
+            while block > 0 and last.rstrip(b"\n").count(b"\n") == 0:
+                step = min(_BLOCK_BYTES, block)
+                block -= step
+                file.seek(block)
+                last = file.read(step) + last
+    except FileNotFoundError:
+        return _FIRST
+    lines = last.splitlines()
+    return _hash(lines[-1]) if lines else _FIRST
+
+
+def add_line(path: Path, line: str) -> None:
+    """Append `line`, and have it on the disk before this returns; the file has mode 0600. Raises OSError."""
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)
+        end = os.lseek(descriptor, 0, os.SEEK_END)
+        # A line cut off by a crash stays, ends here, and shows in `broken_links`.
+        cut = end > 0 and os.pread(descriptor, 1, end - 1) != b"\n"
+        os.write(descriptor, (b"\n" if cut else b"") + line.encode() + b"\n")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def broken_links(lines: Iterable[tuple[bytes, str | None]]) -> list[str]:
+    """One sentence per place where the chain is broken; none: no line changed since it was written.
+
+    Args:
+        lines: each line, and the hash that it holds; None for a line that is no entry.
+    """
+    problems, expected = [], _FIRST
+    for number, (line, held) in enumerate(lines, start=1):
+        if held is None:
+            problems.append(f"line {number} is no entry")
+        elif held != expected:
+            problems.append(f"line {number} does not follow the line before it")
+        expected = _hash(line)
+    return problems
+
+
+def _hash(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()
