@@ -11,10 +11,10 @@ from sophia_infra.cost.spending import RunningMachine, spent_this_month
 from sophia_infra.lambda_cloud import Instance
 from sophia_infra.model.catalogue import CATALOGUE
 from sophia_infra.model.instance import InstanceConfig
+from sophia_infra.model.printable import printable
 from sophia_infra.model.scaled_tags import OWNER_WORD, is_scaled
 from sophia_infra.provider.matching import LIVE_STATUSES, is_for, launched_at_s, usd_so_far
 from sophia_infra.provider.tags import LAUNCH_TAG, NAME_TAG, STACK_TAG
-from sophia_infra.reports.figures import printable
 
 __all__ = ["OWNERS", "Fleet", "Machine", "Owner", "read_fleet"]
 
