@@ -1,8 +1,8 @@
 """Three pages over HTTP for a small server: /metrics, /health and /ready. Knows no other room.
 
-    ListenError
-    ├── CannotListen   the address is taken, not of this machine, or not allowed (user)
-    └── AddressRefused the text is no address (user)
+ListenError
+├── CannotListen   the address is taken, not of this machine, or not allowed (user)
+└── AddressRefused the text is no address (user)
 """
 
 from __future__ import annotations

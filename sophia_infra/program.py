@@ -11,7 +11,7 @@ import pulumi
 from pulumi.runtime.config import get_config_env
 
 from sophia_infra.components.fleet import Fleet
-from sophia_infra.model.errors import ConfigError
+from sophia_infra.model.errors import ConfigError, Refused
 from sophia_infra.model.gateway import KEY_VARIABLE, URL_VARIABLE
 from sophia_infra.model.money import HOURS_PER_MONTH
 from sophia_infra.model.stack_config import StackConfig, parse_stack_config
@@ -129,7 +129,7 @@ def _gateway(config: StackConfig) -> dict[str, Any] | None:
 
 def _is_for_the_user(error: Exception) -> bool:
     """Whether the message is all that helps: the configuration is wrong, or its secrets cannot be read."""
-    if isinstance(error, ConfigError):
+    if isinstance(error, ConfigError | Refused):
         return True
     # Of rooms that are loaded only where they are used.
     families = (("sophia_infra.esc.errors", "EscError"), ("sophia_infra.manifests.errors", "ManifestError"))

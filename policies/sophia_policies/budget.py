@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 from sophia_infra.model.money import RATE_PATTERN, Rate, format_usd, parse_rate
-from sophia_policies.machines import INSTANCE, Bill, Machine, add_up, is_instance, machine_of, machines_of
+from sophia_infra.model.resource_tokens import resource_token
+from sophia_policies.machines import Bill, Machine, add_up, is_instance, machine_of, machines_of
 from sophia_policies.plain import Resource
 from sophia_policies.rule import (
     Finding,
@@ -144,7 +145,12 @@ def _declared(situation: Situation) -> list[Machine]:
     if situation.stack_config is None:
         return []
     return [
-        Machine(Resource(INSTANCE, name), ((item.type, item.region),), {}, item.is_adopted)
+        Machine(
+            Resource(resource_token("Instance", "dynamic"), name),
+            ((item.type, item.region),),
+            {},
+            item.is_adopted,
+        )
         for name, item in situation.stack_config.instances().items()
     ]
 

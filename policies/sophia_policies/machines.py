@@ -10,12 +10,10 @@ from typing import Any
 from sophia_infra.model.catalogue import CATALOGUE, InstanceType
 from sophia_infra.model.errors import UnknownPrice
 from sophia_infra.model.price_book import PriceBook
+from sophia_infra.model.resource_tokens import kind_of
 from sophia_policies.plain import UNKNOWN, Resource, entries, is_unknown, read, text_of
 
 __all__ = [
-    "FILESYSTEM",
-    "FIREWALL_RULESET",
-    "INSTANCE",
     "Bill",
     "Machine",
     "add_up",
@@ -23,10 +21,6 @@ __all__ = [
     "machine_of",
     "machines_of",
 ]
-
-INSTANCE = "pulumi-python:dynamic/lambda:Instance"
-FILESYSTEM = "pulumi-python:dynamic/lambda:Filesystem"
-FIREWALL_RULESET = "pulumi-python:dynamic/lambda:FirewallRuleset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +62,7 @@ class Machine:
 
 
 def is_instance(resource: Resource) -> bool:
-    return resource.type == INSTANCE
+    return kind_of(resource.type) == "Instance"
 
 
 def machine_of(resource: Resource) -> Machine:

@@ -7,8 +7,9 @@ from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 from typing import Any
 
 from sophia_infra.model.catalogue import REGIONS_WITHOUT_FIREWALL
+from sophia_infra.model.resource_tokens import kind_of
 from sophia_policies.kubernetes import is_kind, object_name
-from sophia_policies.machines import FIREWALL_RULESET, machines_of
+from sophia_policies.machines import machines_of
 from sophia_policies.plain import UNKNOWN, Resource, entries, is_unknown, read, text_of
 from sophia_policies.rule import (
     Finding,
@@ -61,7 +62,7 @@ def _named(port: int) -> str:
 
 
 def _is_ruleset(resource: Resource) -> bool:
-    return resource.type == FIREWALL_RULESET
+    return kind_of(resource.type) == "FirewallRuleset"
 
 
 def _check_firewall(resource: Resource, situation: Situation) -> Iterator[Finding]:

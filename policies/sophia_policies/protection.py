@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from sophia_policies.machines import FILESYSTEM, is_instance
+from sophia_infra.model.resource_tokens import kind_of
+from sophia_policies.machines import is_instance
 from sophia_policies.plain import Resource
 from sophia_policies.rule import Finding, ResourceRule, Situation, cannot_tell, violation
 
@@ -24,7 +25,7 @@ def _check_machine(resource: Resource, situation: Situation) -> Iterator[Finding
 
 
 def _is_filesystem(resource: Resource) -> bool:
-    return resource.type == FILESYSTEM
+    return kind_of(resource.type) == "Filesystem"
 
 
 def _check_filesystem(resource: Resource, _situation: Situation) -> Iterator[Finding]:

@@ -12,30 +12,23 @@ from types import MappingProxyType
 from sophia_infra.engine.events import Step
 from sophia_infra.model.money import format_usd
 from sophia_infra.model.price_book import file_storage_usd_per_gib_month
+from sophia_infra.model.resource_tokens import KindName, kind_of
 
-__all__ = ["ALWAYS_UNPRICED", "FREE_TYPES", "INSTANCE_TYPE_TOKEN", "is_component", "is_known", "why_unpriced"]
+__all__ = ["ALWAYS_UNPRICED", "is_component", "is_known", "why_unpriced"]
 
-INSTANCE_TYPE_TOKEN = "pulumi-python:dynamic/lambda:Instance"  # noqa: S105 (a resource type, no secret)
-
-FREE_TYPES = frozenset(
-    {
-        "pulumi-python:dynamic/lambda:SshKey",
-        "pulumi-python:dynamic/lambda:FirewallRuleset",
-        "pulumi-python:dynamic/lambda:FleetReady",
-        "pulumi-python:dynamic/lambda:ClusterCredentials",
-        "pulumi-python:dynamic/lambda:ClusterReady",
-        "pulumi:pulumi:StackReference",
-    }
+_FREE_KINDS: frozenset[KindName] = frozenset(
+    {"SshKey", "FirewallRuleset", "FleetReady", "ClusterCredentials", "ClusterReady"}
 )
 """Cost nothing, ever (facts/lambda-cloud.md 2.3)."""
+_FREE_TYPES = frozenset({"pulumi:pulumi:StackReference"})
 
-_UNPRICED: Mapping[str, str] = MappingProxyType(
+_UNPRICED: Mapping[KindName, str] = MappingProxyType(
     {
-        "pulumi-python:dynamic/lambda:Filesystem": (
+        "Filesystem": (
             f"{format_usd(file_storage_usd_per_gib_month())} per GiB and month for what is kept in it, "
             "attached or not; how much that will be is not known"
         ),
-        "pulumi-python:dynamic/lambda:InferenceEndpoint": (
+        "InferenceEndpoint": (
             "external: billed in tokens by whoever runs it, or by the machine that it runs on"
         ),
     }
@@ -60,18 +53,20 @@ def is_component(step: Step) -> bool:
 
 def is_known(resource_type: str) -> bool:
     """Whether this room can say how the type is billed."""
+    kind = kind_of(resource_type)
     return (
-        resource_type == INSTANCE_TYPE_TOKEN
-        or resource_type in FREE_TYPES
+        kind == "Instance"
+        or kind in _FREE_KINDS
+        or resource_type in _FREE_TYPES
         or why_unpriced(resource_type) is not None
     )
 
 
 def why_unpriced(resource_type: str) -> str | None:
     """Why a plan cannot put dollars to the type; None for instances and for what is free."""
-    reason = _UNPRICED.get(resource_type)
-    if reason is not None:
-        return reason
+    kind = kind_of(resource_type)
+    if kind is not None and kind in _UNPRICED:
+        return _UNPRICED[kind]
     return next(
         (text for prefix, text in _UNPRICED_PREFIXES.items() if resource_type.startswith(prefix)), None
     )

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
-from sophia_infra.cost.billing import INSTANCE_TYPE_TOKEN, is_component, is_known, why_unpriced
+from sophia_infra.cost.billing import is_component, is_known, why_unpriced
 from sophia_infra.cost.errors import PlanUnreadable, UnknownResource
 from sophia_infra.engine.events import ResourceState, Step
+from sophia_infra.model.resource_tokens import kind_of
 
 __all__ = [
     "Action",
@@ -153,7 +154,7 @@ def plan_of_steps(
     for rows in by_urn.values():
         kind = rows[0].type
         reason = why_unpriced(kind)
-        if kind == INSTANCE_TYPE_TOKEN:
+        if kind_of(kind) == "Instance":
             changes += _changes_of(rows)
         elif reason is not None and any(row.op not in _ENDS for row in rows):
             unpriced.append(Unpriced(rows[0].name, kind.rsplit(":", 1)[-1], reason))

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sophia_infra.engine.home import Home, make_private_folder
+from sophia_infra.engine.home import Home
 from sophia_infra.engine.locate import Engine
+from sophia_infra.engine.plugin_scripts import write_plugin_script
 
 KUBERNETES_PLUGIN_VERSION = "4.33.0"
 """The version that the pinned pulumi-kubernetes asks the engine for."""
@@ -29,7 +28,6 @@ TRY_AGAIN_AFTER_S = 24 * 3600.0
 """After a failed installation the network is left alone for this long: every command starts here."""
 
 _EXECUTABLE = "pulumi-resource-kubernetes"
-_MARK = "# sophia-infra stand-in"
 _STAND_IN_NOTE = (
     "The Kubernetes plugin is our stand-in, not the official one: objects, patches and helm.v3.Release by "
     "server-side apply, no charts or YAML as components, and Services, Ingresses and custom resources count "
@@ -73,7 +71,7 @@ def ensure_kubernetes_plugin(
             return KubernetesPlugin("official", KUBERNETES_PLUGIN_VERSION, note)
         if not _is_recent(failed):
             failed.touch()
-    _write_stand_in(folder)
+    write_plugin_script(folder, _EXECUTABLE, "sophia_infra.kubernetes_plugin", mark="sophia-infra stand-in")
     return KubernetesPlugin("stand-in", KUBERNETES_PLUGIN_VERSION, _STAND_IN_NOTE)
 
 
@@ -115,30 +113,3 @@ def _install_official(engine: Engine, home: Home, environ: Mapping[str, str], ti
             timeout=timeout_s,
             check=False,
         )
-
-
-def _write_stand_in(folder: Path) -> None:
-    """Write the executable as the CLI's own installation lays it out: a folder with it, and no .partial file.
-
-    The package is found by its place, so that it does not matter where the engine starts the plugin.
-    """
-    packages = Path(__file__).resolve().parents[2]
-    script = (
-        "#!/bin/sh\n"
-        f"{_MARK}\n"
-        f"PYTHONPATH={shlex.quote(str(packages))}${{PYTHONPATH:+:$PYTHONPATH}}\n"
-        "export PYTHONPATH\n"
-        f'exec {shlex.quote(sys.executable)} -P -m sophia_infra.kubernetes_plugin "$@"\n'
-    )
-    executable = folder / _EXECUTABLE
-    try:
-        if executable.read_text(encoding="utf-8") == script:
-            return
-    except (OSError, UnicodeDecodeError):
-        pass
-    make_private_folder(folder)
-    draft = folder / f".{_EXECUTABLE}.{os.getpid()}"
-    draft.write_text(script, encoding="utf-8")
-    draft.chmod(0o755)
-    draft.replace(executable)
-    folder.with_suffix(folder.suffix + ".partial").unlink(missing_ok=True)

@@ -23,8 +23,10 @@ from sophia_infra.engine.events import Diagnostic, Event, PolicyViolation, Summa
 from sophia_infra.engine.failures import Failure, explain
 from sophia_infra.engine.home import Home, engine_environment
 from sophia_infra.engine.locate import Engine
+from sophia_infra.engine.plugin_scripts import ensure_native_plugin
 from sophia_infra.engine.processes import start_tethered
 from sophia_infra.engine.stack_file import PreparedStack
+from sophia_infra.model.resource_tokens import chosen_provider
 
 Verb = Literal["up", "preview", "destroy", "refresh"]
 
@@ -100,7 +102,7 @@ def run_operation(
         extra_environment: set on top of `engine_environment`, for example LAMBDA_API_URL of an emulator.
 
     Raises:
-        ValueError: an option that `verb` does not have.
+        ValueError: an option that `verb` does not have, or `SOPHIA_PROVIDER` names no provider (`Refused`).
         StackLocked, ConfigRefused, PassphraseWrong, StackMissing: nothing was touched.
         UpdateCancelled: stopped on request.
         UnexpectedChanges, PolicyRefused, UpdateFailed: the engine said no; see `diagnostics` and `log_file`.
@@ -115,6 +117,8 @@ def run_operation(
         environ=environ,
     )
     environment |= extra_environment or {}
+    if chosen_provider(environment) == "native":
+        ensure_native_plugin(home)
     cancellation = cancellation or Cancellation()
     collected = _Collected(on_event)
     started = time.monotonic()

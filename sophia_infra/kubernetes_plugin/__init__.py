@@ -6,12 +6,14 @@ the official one; `engine.kubernetes_plugin` does.
 
 Layers, each importing those below it:
 
-    servicer, answers, reporting                            the engine's protocol
+    servicer                                                the engine's protocol
     objects, patches, rendered, releases                    the verbs
     checking, comparing, outputs, session, settings, charts
     waiting, explain, readiness, immutable, names
     cluster, discovery, connection, transport, kubeconfig, credentials, helm
-    requests, changes, tokens, values, errors
+    requests, changes, tokens, errors
+
+Stands on `plugin_protocol`, and on nothing else of this project.
 
 What it does otherwise than the official plugin, or not at all:
 

@@ -20,8 +20,8 @@ from sophia_infra.kubernetes_plugin.tokens import (
     object_id,
     object_type,
 )
-from sophia_infra.kubernetes_plugin.values import Properties
 from sophia_infra.kubernetes_plugin.waiting import Unready, timeout_of, why_still_there
+from sophia_infra.plugin_protocol.values import Properties
 
 
 class Applying:

@@ -8,7 +8,7 @@ from sophia_infra.kubernetes_plugin.names import set_name, why_name_is_refused
 from sophia_infra.kubernetes_plugin.requests import Checked, Request
 from sophia_infra.kubernetes_plugin.session import Session
 from sophia_infra.kubernetes_plugin.tokens import ObjectType, object_type
-from sophia_infra.kubernetes_plugin.values import Properties
+from sophia_infra.plugin_protocol.values import Properties
 
 
 def check_object(request: Request, session: Session) -> Checked:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sophia_infra.kubernetes_plugin.changes import Change, Route, find_changes, find_object_changes
+from sophia_infra.kubernetes_plugin.changes import find_object_changes
 from sophia_infra.kubernetes_plugin.errors import ApiRefused, PluginError
 from sophia_infra.kubernetes_plugin.immutable import immutable_by_server, immutable_fields, touches
 from sophia_infra.kubernetes_plugin.outputs import FIELD_MANAGER
-from sophia_infra.kubernetes_plugin.requests import Difference, Request
+from sophia_infra.kubernetes_plugin.requests import Request
 from sophia_infra.kubernetes_plugin.settings import Settings
 from sophia_infra.kubernetes_plugin.tokens import AUTONAMED, group_of, object_type
-from sophia_infra.kubernetes_plugin.values import has_unknown
+from sophia_infra.plugin_protocol.changes import Change, Difference, Route, find_changes
+from sophia_infra.plugin_protocol.values import has_unknown
 
 Attempt = Callable[[], tuple[Mapping[str, Any] | None, Mapping[str, Any]]]
 """The object as it is (None: gone) and as a dry run says it would be. Raises PluginError."""

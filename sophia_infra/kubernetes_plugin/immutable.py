@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sophia_infra.kubernetes_plugin.changes import Route
 from sophia_infra.kubernetes_plugin.errors import ApiRefused
 from sophia_infra.kubernetes_plugin.tokens import ObjectType, group_of
+from sophia_infra.plugin_protocol.changes import Route
 
 _ANY_OBJECT = ("kind", "metadata.name", "metadata.namespace")
 

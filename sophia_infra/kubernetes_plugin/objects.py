@@ -18,7 +18,7 @@ from sophia_infra.kubernetes_plugin.outputs import (
     follow_string_data,
     inputs_of,
 )
-from sophia_infra.kubernetes_plugin.requests import Checked, Difference, Found, Reporter, Request
+from sophia_infra.kubernetes_plugin.requests import Checked, Found, Reporter, Request
 from sophia_infra.kubernetes_plugin.session import Session
 from sophia_infra.kubernetes_plugin.tokens import (
     DELETION_PROPAGATION_POLICY,
@@ -32,7 +32,8 @@ from sophia_infra.kubernetes_plugin.tokens import (
     object_type,
     split_id,
 )
-from sophia_infra.kubernetes_plugin.values import Properties, has_unknown
+from sophia_infra.plugin_protocol.changes import Difference
+from sophia_infra.plugin_protocol.values import Properties, has_unknown
 
 _PREVIEW_ONLY = ("no PriorityClass with name", "does not support dry run")
 """Refusals of a dry run that say nothing about the update, beside those of `is_not_yet`."""

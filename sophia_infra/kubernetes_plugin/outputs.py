@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sophia_infra.kubernetes_plugin.tokens import LAST_APPLIED, annotation
-from sophia_infra.kubernetes_plugin.values import UNKNOWN, Path, Properties
+from sophia_infra.plugin_protocol.values import UNKNOWN, Path, Properties
 
 FIELD_MANAGER = "__fieldManager"
 INITIAL_API_VERSION = "__initialApiVersion"

@@ -11,7 +11,7 @@ from sophia_infra.kubernetes_plugin.objects import Objects
 from sophia_infra.kubernetes_plugin.outputs import FIELD_MANAGER, expect, record
 from sophia_infra.kubernetes_plugin.requests import Request
 from sophia_infra.kubernetes_plugin.tokens import OUR_ANNOTATIONS, field_manager
-from sophia_infra.kubernetes_plugin.values import Properties
+from sophia_infra.plugin_protocol.values import Properties
 
 
 class Patches(Objects):

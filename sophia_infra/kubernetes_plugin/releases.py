@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sophia_infra.kubernetes_plugin.changes import find_changes
 from sophia_infra.kubernetes_plugin.charts import (
     chart_arguments,
     is_local,
@@ -24,10 +23,11 @@ from sophia_infra.kubernetes_plugin.helm_records import (
     values_of_release,
 )
 from sophia_infra.kubernetes_plugin.names import autoname
-from sophia_infra.kubernetes_plugin.requests import Checked, Difference, Found, Reporter, Request
+from sophia_infra.kubernetes_plugin.requests import Checked, Found, Reporter, Request
 from sophia_infra.kubernetes_plugin.session import Session
 from sophia_infra.kubernetes_plugin.tokens import split_id
-from sophia_infra.kubernetes_plugin.values import UNKNOWN, Properties
+from sophia_infra.plugin_protocol.changes import Difference, find_changes
+from sophia_infra.plugin_protocol.values import UNKNOWN, Properties
 
 DEFAULT_TIMEOUT_S = 300.0
 """Helm's own, and the official plugin's."""

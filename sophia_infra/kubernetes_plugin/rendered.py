@@ -19,7 +19,7 @@ from sophia_infra.kubernetes_plugin.checking import check_object
 from sophia_infra.kubernetes_plugin.comparing import compare_object
 from sophia_infra.kubernetes_plugin.errors import NotSupported, SettingsRefused, TakenFile
 from sophia_infra.kubernetes_plugin.outputs import record
-from sophia_infra.kubernetes_plugin.requests import Checked, Difference, Found, Reporter, Request
+from sophia_infra.kubernetes_plugin.requests import Checked, Found, Reporter, Request
 from sophia_infra.kubernetes_plugin.session import Session
 from sophia_infra.kubernetes_plugin.tokens import (
     PATCH_FIELD_MANAGER,
@@ -28,7 +28,8 @@ from sophia_infra.kubernetes_plugin.tokens import (
     object_id,
     object_type,
 )
-from sophia_infra.kubernetes_plugin.values import Properties
+from sophia_infra.plugin_protocol.changes import Difference
+from sophia_infra.plugin_protocol.values import Properties
 
 CRD_FOLDER, MANIFEST_FOLDER = "0-crd", "1-manifest"
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sophia_infra.kubernetes_plugin.changes import Change, Route
-from sophia_infra.kubernetes_plugin.values import Properties
+from sophia_infra.plugin_protocol.changes import Difference
+from sophia_infra.plugin_protocol.values import Properties
 
 NOTHING = Properties({})
 
@@ -42,15 +42,6 @@ class Checked:
 
     inputs: Properties
     failures: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What has changed; `replaces` are those changes that cannot be made in place."""
-
-    changes: Mapping[Route, Change]
-    replaces: frozenset[Route] = frozenset()
-    delete_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

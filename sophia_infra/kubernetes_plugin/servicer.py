@@ -2,80 +2,65 @@
 
 from __future__ import annotations
 
-import asyncio
-import functools
-import threading
-from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from google.protobuf import empty_pb2
-from pulumi.provider.experimental.provider import Provider
-from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime import proto
 
-from sophia_infra.kubernetes_plugin.answers import abort, differences, struct_of
-from sophia_infra.kubernetes_plugin.errors import NotSupported, PluginError
+from sophia_infra.kubernetes_plugin.errors import NotReady, NotSupported, PluginError
 from sophia_infra.kubernetes_plugin.objects import Objects
 from sophia_infra.kubernetes_plugin.patches import Patches
 from sophia_infra.kubernetes_plugin.releases import Releases
 from sophia_infra.kubernetes_plugin.rendered import Rendered
-from sophia_infra.kubernetes_plugin.requests import Difference, Reporter, Request, Resources
+from sophia_infra.kubernetes_plugin.requests import Reporter, Request, Resources
 from sophia_infra.kubernetes_plugin.session import Session
 from sophia_infra.kubernetes_plugin.settings import compare_settings, read_settings, why_settings_are_refused
 from sophia_infra.kubernetes_plugin.tokens import RELEASE_TYPE, object_type
-from sophia_infra.kubernetes_plugin.values import read_properties
-
-MOST_THREADS = 256
-"""Waits hold a thread each; the engine's own limit of parallel steps is the one that counts."""
+from sophia_infra.plugin_protocol.answers import Failure, Unfinished, differences, own_mistake, struct_of
+from sophia_infra.plugin_protocol.changes import Difference
+from sophia_infra.plugin_protocol.servicer import PluginServicer, guarded
+from sophia_infra.plugin_protocol.values import read_properties
 
 T = TypeVar("T")
-Method = Callable[[Any, Any, Any], Coroutine[Any, Any, T]]
 
 
-def _guarded(method: Method[T]) -> Method[T]:
-    """Turn whatever `method` raises into a gRPC status: a traceback would tell a user nothing."""
-
-    @functools.wraps(method)
-    async def guarded(self: Any, message: Any, context: Any) -> T:
-        try:
-            return await method(self, message, context)
-        except Exception as error:
-            failed = error
-        return await abort(context, failed, message)
-
-    return guarded
-
-
-class KubernetesServicer(ProviderServicer):
-    """One provider resource. Verbs run in threads.
-
-    The stock servicer is replaced verb by verb: it loses unknown values, hands `diff` no old inputs, cannot
-    record an object that exists but is not ready, and fails in `DiffConfig`.
-    """
+class KubernetesServicer(PluginServicer):
+    """One provider resource."""
 
     def __init__(self, version: str, engine_address: str, reporter: Reporter) -> None:
-        super().__init__([], version, Provider(), engine_address)
+        super().__init__(version, engine_address)
         self._reporter = reporter
-        self._cancelled = threading.Event()
-        self._threads = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="verb")
         self._sorts: tuple[Resources, Resources, Resources] | None = None
 
-    @_guarded
+    def failure_of(self, error: Exception) -> Failure:
+        if isinstance(error, NotReady):
+            unfinished = Unfinished(error.id, error.outputs, error.reasons)
+            return Failure(error.message, error.grpc_status, unfinished)
+        if isinstance(error, PluginError):
+            return Failure(error.message, error.grpc_status)
+        return own_mistake(error, "The Kubernetes stand-in")
+
+    def lacks(self, what: str) -> NotSupported:
+        return NotSupported(
+            f"The Kubernetes stand-in does not have {what}: the official plugin is needed for it."
+        )
+
+    @guarded
     async def CheckConfig(self, message: Any, _context: Any) -> Any:
         refused = why_settings_are_refused(read_properties(message.news).value)
         failures = [proto.CheckFailure(property=refused[0], reason=refused[1])] if refused else []
         return proto.CheckResponse(inputs=message.news, failures=failures)
 
-    @_guarded
+    @guarded
     async def DiffConfig(self, message: Any, _context: Any) -> Any:
         old = message.old_inputs if message.old_inputs.fields else message.olds
         changes, moved = compare_settings(read_properties(old).value, read_properties(message.news).value)
         return differences(Difference(changes, frozenset(changes) if moved else frozenset()))
 
-    @_guarded
+    @guarded
     async def Configure(self, message: Any, _context: Any) -> Any:
-        session = Session(read_settings(read_properties(message.args).value), self._cancelled)
+        session = Session(read_settings(read_properties(message.args).value), self.cancelled)
         directory = session.settings.render_directory
         plain: Resources = Objects(session, self._reporter)
         patches: Resources = Patches(session, self._reporter)
@@ -84,7 +69,7 @@ class KubernetesServicer(ProviderServicer):
         self._sorts = (plain, patches, Releases(session, self._reporter))
         return proto.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
-    @_guarded
+    @guarded
     async def Check(self, message: Any, _context: Any) -> Any:
         request = _request(
             message,
@@ -96,7 +81,7 @@ class KubernetesServicer(ProviderServicer):
         failures = [proto.CheckFailure(property=key, reason=text) for key, text in checked.failures.items()]
         return proto.CheckResponse(inputs=struct_of(checked.inputs), failures=failures)
 
-    @_guarded
+    @guarded
     async def Diff(self, message: Any, _context: Any) -> Any:
         request = _request(
             message,
@@ -107,7 +92,7 @@ class KubernetesServicer(ProviderServicer):
         )
         return differences(await self._run(request, lambda to: to.diff(request)))
 
-    @_guarded
+    @guarded
     async def Create(self, message: Any, _context: Any) -> Any:
         request = _request(
             message,
@@ -118,7 +103,7 @@ class KubernetesServicer(ProviderServicer):
         id_, outputs = await self._run(request, lambda to: to.create(request))
         return proto.CreateResponse(id=id_, properties=struct_of(outputs))
 
-    @_guarded
+    @guarded
     async def Update(self, message: Any, _context: Any) -> Any:
         request = _request(
             message,
@@ -132,7 +117,7 @@ class KubernetesServicer(ProviderServicer):
         outputs = await self._run(request, lambda to: to.update(request))
         return proto.UpdateResponse(properties=struct_of(outputs))
 
-    @_guarded
+    @guarded
     async def Read(self, message: Any, _context: Any) -> Any:
         request = _request(
             message,
@@ -147,7 +132,7 @@ class KubernetesServicer(ProviderServicer):
             id=found.id, properties=struct_of(found.outputs), inputs=struct_of(found.inputs)
         )
 
-    @_guarded
+    @guarded
     async def Delete(self, message: Any, _context: Any) -> Any:
         request = _request(
             message,
@@ -159,29 +144,9 @@ class KubernetesServicer(ProviderServicer):
         await self._run(request, lambda to: to.delete(request))
         return empty_pb2.Empty()
 
-    @_guarded
-    async def Invoke(self, message: Any, _context: Any) -> Any:
-        _lacks(f"the function {message.tok}")
-
-    @_guarded
-    async def Construct(self, message: Any, _context: Any) -> Any:
-        _lacks(f"the component {message.type}")
-
-    @_guarded
-    async def Call(self, message: Any, _context: Any) -> Any:
-        _lacks(f"the method {message.tok}")
-
-    @_guarded
+    @guarded
     async def GetSchema(self, _message: Any, _context: Any) -> Any:
-        _lacks("a schema")
-
-    async def Cancel(self, _message: Any, _context: Any) -> Any:
-        self.stop_waiting()
-        return empty_pb2.Empty()
-
-    def stop_waiting(self) -> None:
-        """End all waits, and the helm commands that run."""
-        self._cancelled.set()
+        raise self.lacks("a schema")
 
     async def _run(self, request: Request, verb: Callable[[Resources], T]) -> T:
         if self._sorts is None:
@@ -192,13 +157,9 @@ class KubernetesServicer(ProviderServicer):
             sort = releases
         elif object_type(request.type, request.new.value or request.old.value).is_patch:
             sort = patches
-        return await asyncio.get_running_loop().run_in_executor(self._threads, verb, sort)
+        return await self.in_thread(lambda: verb(sort))
 
 
 def _request(message: Any, **fields: Any) -> Request:
     parts = message.urn.split("::")
     return Request(urn=message.urn, type=parts[-2].rpartition("$")[2], name=parts[-1], **fields)
-
-
-def _lacks(what: str) -> NoReturn:
-    raise NotSupported(f"The Kubernetes stand-in does not have {what}: the official plugin is needed for it.")

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sophia_infra.kubernetes_plugin.changes import Change, Route, find_changes
 from sophia_infra.kubernetes_plugin.errors import NotSupported, SettingsRefused
 from sophia_infra.kubernetes_plugin.kubeconfig import load_kubeconfig
-from sophia_infra.kubernetes_plugin.values import UNKNOWN, has_unknown
+from sophia_infra.plugin_protocol.changes import Change, Route, find_changes
+from sophia_infra.plugin_protocol.values import UNKNOWN, has_unknown
 
 DEFAULT_REQUEST_TIMEOUT_S = 32.0
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from sophia_infra.lambda_cloud import Instance
+from sophia_infra.model.resource_tokens import kind_of
 from sophia_infra.operations.fleet_status import usd_so_far
 from sophia_infra.provider.instance_spec import LIVE_STATUSES, InstanceSpec
 from sophia_infra.provider.journal import Intent
@@ -22,8 +23,6 @@ from sophia_infra.provider.run_tags import RunTags
 from sophia_infra.provider.tags import LAUNCH_TAG, NAME_TAG, STACK_TAG
 
 __all__ = ["Finding", "FindingKind", "examine", "ids_in_state"]
-
-INSTANCE_TYPE_TOKEN = "pulumi-python:dynamic/lambda:Instance"  # noqa: S105 (a resource type, no secret)
 
 _OVERDUE_S = 600.0
 """How long after its deadline a training machine may be on its way out: a poll, and its end."""
@@ -205,7 +204,7 @@ def _entries(deployment: Mapping[str, Any]) -> list[_Entry]:
     return [
         _Entry(row["urn"].rsplit("::", 1)[-1], row.get("id", ""), bool(row.get("delete")))
         for row in deployment.get("resources") or ()
-        if row.get("type") == INSTANCE_TYPE_TOKEN
+        if kind_of(row.get("type")) == "Instance"
     ]
 
 
@@ -214,7 +213,7 @@ def _expected_keys(deployment: Mapping[str, Any]) -> set[str]:
     keys = set()
     for operation in deployment.get("pending_operations") or ():
         row = operation.get("resource") or {}
-        if row.get("type") == INSTANCE_TYPE_TOKEN and operation.get("type") == "creating":
+        if kind_of(row.get("type")) == "Instance" and operation.get("type") == "creating":
             try:
                 keys.add(str(InstanceSpec.of(row["inputs"]).launch_key))
             except (KeyError, TypeError, ValueError):

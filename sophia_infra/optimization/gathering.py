@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sophia_infra.lambda_cloud import Filesystem, Instance
 from sophia_infra.model.errors import UnknownPrice
 from sophia_infra.model.price_book import PriceBook
+from sophia_infra.model.resource_tokens import kind_of
 from sophia_infra.operations.doctor import FindingKind, examine, ids_in_state
 from sophia_infra.optimization.facts import FilesystemFacts, Fleet, MachineFacts, Offer, Standing, WeekTokens
 from sophia_infra.provider.instance_spec import LIVE_STATUSES
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Site", "describe"]
 
-_FILESYSTEM_TOKEN: Final = "pulumi-python:dynamic/lambda:Filesystem"  # noqa: S105 (a resource type)
 _LAUNCH_TAGS: Final = frozenset({STACK_TAG, NAME_TAG, LAUNCH_TAG, LAUNCHED_AT_TAG})
 _OURS: Final = "sophia-"
 _STANDINGS: Final[Mapping[FindingKind, Standing]] = {
@@ -170,7 +170,9 @@ class Site:
         self, one: Filesystem, deployment: Mapping[str, Any] | None, now_s: float
     ) -> FilesystemFacts:
         resources = (deployment or {}).get("resources") or ()
-        in_state = any(row.get("type") == _FILESYSTEM_TOKEN and row.get("id") == one.id for row in resources)
+        in_state = any(
+            kind_of(row.get("type")) == "Filesystem" and row.get("id") == one.id for row in resources
+        )
         row = None if self.config is None else self.config.filesystems.get(one.name)
         intent = self.session.journal.find(f"filesystem/{self.stack}/{one.name}")
         return FilesystemFacts(

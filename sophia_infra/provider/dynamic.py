@@ -25,7 +25,7 @@ from pulumi.runtime import rpc
 from sophia_infra.provider.outcome import UNKNOWN, Kind, Props
 
 if TYPE_CHECKING:
-    from sophia_infra.provider.serving import KindName
+    from sophia_infra.model.resource_tokens import KindName
 
 __all__ = [
     "ClusterCredentialsProvider",
@@ -61,7 +61,8 @@ class _Provider(ResourceProvider):
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         diff = self._kind.diff(_id, _known(_olds), _known(_news))
         return DiffResult(
-            changes=bool(diff.changes),
+            # A state that the native provider wrote names no Python provider: delete would not find one.
+            changes=bool(diff.changes) or _PROVIDER_KEY not in _olds,
             replaces=list(diff.replaces),
             delete_before_replace=diff.delete_before_replace or None,
         )

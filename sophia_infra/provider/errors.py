@@ -15,6 +15,7 @@
     ├── TerminationRefused     the machine is also kept by this very update (ours)
     ├── HeldByMachine          a filesystem or ruleset to delete is used by a machine that stays (user)
     ├── NameTaken              a key, filesystem or ruleset of that name exists and is another one (user)
+    ├── ImportRefused          the kind to import owns nothing that could be (user)
     ├── CredentialsLost        the state has no whole credentials for a cluster that it knows (user)
     ├── ClusterNotReady        a cluster's API or a node did not become ready in time (Lambda)
     └── EndpointUnusable       the inference endpoint does not answer as an OpenAI-compatible server (user)
@@ -33,6 +34,7 @@ __all__ = [
     "DuplicateInstances",
     "EndpointUnusable",
     "HeldByMachine",
+    "ImportRefused",
     "JournalUnwritable",
     "LaunchUncertain",
     "NameTaken",
@@ -144,6 +146,10 @@ class HeldByMachine(ProviderError):
 
 class NameTaken(ProviderError):
     """A resource of that name exists with other content. It was not touched."""
+
+
+class ImportRefused(ProviderError):
+    """Nothing was changed: there is no live thing of this kind."""
 
 
 class CredentialsLost(ProviderError):

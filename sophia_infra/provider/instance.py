@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sophia_infra.lambda_cloud import Instance, NotFound
+from sophia_infra.lambda_cloud import Instance, LambdaCloudError, NotFound
 from sophia_infra.provider.boot_data import (
     BOOT_DATA,
     BOOT_DATA_DIGEST,
@@ -27,7 +27,8 @@ from sophia_infra.provider.instance_spec import (
     InstanceSpec,
     outputs_of,
 )
-from sophia_infra.provider.outcome import UNKNOWN, Checked, Created, Diff, Found, Props, same
+from sophia_infra.provider.outcome import UNKNOWN, Checked, Created, Diff, Found, PartlyCreated, Props, same
+from sophia_infra.provider.properties import OUTPUTS
 from sophia_infra.provider.session import Session
 from sophia_infra.provider.tags import Owner
 
@@ -86,11 +87,15 @@ class InstanceKind:
                 machine, adopted = adopt_configured(self._session, spec), True
             else:
                 machine, adopted = adopt_or_launch(self._session, spec), False
+            self._session.memory.hand_out(machine.id)
             if spec.display_name and machine.name != spec.display_name:
                 # Taken over under another name: the state must not claim what the machine is not.
-                self._session.client.rename_instance(machine.id, spec.display_name)
+                try:
+                    self._session.client.rename_instance(machine.id, spec.display_name)
+                except LambdaCloudError as error:
+                    real = outputs_of({**news, "name": machine.name}, machine, adopted=adopted)
+                    raise PartlyCreated(Created(machine.id, real), error) from error
                 self._session.instances.make_stale()
-            self._session.memory.hand_out(machine.id)
         return Created(machine.id, outputs_of(news, machine, adopted=adopted))
 
     def read(self, resource_id: str, props: Props) -> Found:
@@ -194,7 +199,7 @@ def _differs(name: str, old: Any, new: Any) -> bool:
     return not same(old, new)
 
 
-_OUTPUTS_ONLY = ("instance_id", "launched_type", "launched_region", "adopted", "launched_with")
+_OUTPUTS_ONLY = OUTPUTS["Instance"]
 
 
 def _inputs_of(outputs: Mapping[str, Any]) -> Props:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-__all__ = ["UNKNOWN", "Checked", "Created", "Diff", "Found", "Kind", "Props", "Unknown", "same"]
+from sophia_infra.plugin_protocol.unknown import UNKNOWN, Unknown
+
+__all__ = [
+    "UNKNOWN",
+    "Checked",
+    "Created",
+    "Diff",
+    "Found",
+    "Kind",
+    "PartlyCreated",
+    "Props",
+    "Unknown",
+    "same",
+]
 
 Props: TypeAlias = dict[str, Any]
-
-
-class Unknown:
-    """A value that the engine will know only after another resource is made. Equal to nothing else."""
-
-    def __repr__(self) -> str:
-        return "<unknown>"
-
-
-UNKNOWN: Final = Unknown()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,21 @@ class Created:
 
     id: str
     outputs: Props
+
+
+class PartlyCreated(Exception):
+    """What `created` names exists, and a later step of its creation failed, for the reason `cause`.
+
+    An engine that can record it does. For one that cannot, the next run finds it by its tag.
+    """
+
+    def __init__(self, created: Created, cause: Exception) -> None:
+        self.created = created
+        self.cause = cause
+        super().__init__(created, cause)
+
+    def __str__(self) -> str:
+        return str(self.cause)
 
 
 @dataclass(frozen=True, slots=True)

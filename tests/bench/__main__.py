@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _groups(*, quick: bool) -> Iterator[tuple[str, Callable[[], Sequence[Figure | Skipped]]]]:
-    from . import exporter, fresh_process, in_process, inference, on_cluster, on_engine, scaling
+    from . import exporter, fresh_process, in_process, inference, native, on_cluster, on_engine, scaling
 
     tries = 3 if quick else 7
     yield "import", lambda: fresh_process.measure_import(tries)
@@ -61,6 +61,7 @@ def _groups(*, quick: bool) -> Iterator[tuple[str, Callable[[], Sequence[Figure 
     yield "cluster", lambda: on_cluster.measure_platform(1 if quick else 3)
     if not quick:
         yield "policies", on_engine.measure_policies
+        yield "provider A/B", lambda: native.measure_native(3)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from tests.engine.project import CHECKOUT, Project, make_project
 from tests.unit.policies.policy_bench import BUDGET_S as POLICY_BUDGET_S
 from tests.unit.policies.policy_bench import measure_policy_overhead
 
-__all__ = ["measure_engine"]
+__all__ = ["find_engine_at_hand", "measure_engine", "measure_policies"]
 
 MANY = 60
 _PREVIEW_S = 10.0
@@ -40,7 +40,7 @@ _FIVE = {
 
 def measure_engine(rounds: int, *, many: bool) -> list[Figure | Skipped]:
     """Seconds of whole commands of the engine, with five and with sixty machines."""
-    engine = _engine()
+    engine = find_engine_at_hand()
     if engine is None:
         reason = "no Pulumi engine on PATH or in the cache; `make engine` gets one"
         return [Skipped("preview and no-op up on the engine", reason)]
@@ -52,7 +52,7 @@ def measure_engine(rounds: int, *, many: bool) -> list[Figure | Skipped]:
     return figures
 
 
-def _engine() -> Engine | None:
+def find_engine_at_hand() -> Engine | None:
     """The engine that is at hand. Without a Go on PATH, `find_engine` never starts a build."""
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     path = os.pathsep.join(folder for folder in folders if not (Path(folder) / "go").exists())
@@ -97,7 +97,7 @@ def _plain_project(engine: Engine, count: int) -> Iterator[Project]:
 
 def measure_policies() -> list[Figure | Skipped]:
     """What the policy pack adds to a preview of 150 resources, beside what any pack adds."""
-    if _engine() is None:
+    if find_engine_at_hand() is None:
         return [Skipped("policy pack", "no Pulumi engine on PATH or in the cache; `make engine` gets one")]
     overhead = measure_policy_overhead()
     what = f"policy pack on a preview of {overhead.resources} resources"

@@ -22,9 +22,12 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 
 @pytest.fixture
-def project(tmp_path: Path, engine: Engine) -> Iterator[Project]:
-    """A project of its own, with an empty cloud."""
+def project(tmp_path: Path, engine: Engine, request: pytest.FixtureRequest) -> Iterator[Project]:
+    """A project of its own, with an empty cloud. An indirect parameter names the provider."""
     with make_project(tmp_path / "project", engine) as made:
+        provider = getattr(request, "param", None)
+        if provider:
+            made.variables["SOPHIA_PROVIDER"] = provider
         yield made
 
 

@@ -20,6 +20,7 @@ import yaml
 from sophia_infra.emulator.cloud import Cloud
 from sophia_infra.emulator.server import EmulatorServer
 from sophia_infra.emulator.settings import CloudSettings
+from sophia_infra.engine.cancellation import Cancellation
 from sophia_infra.engine.events import Event
 from sophia_infra.engine.home import Home, open_home
 from sophia_infra.engine.kubernetes_plugin import ensure_kubernetes_plugin
@@ -29,6 +30,7 @@ from sophia_infra.engine.stack_file import prepare_stack
 from sophia_infra.engine.stacks import ensure_stack, export_stack, stack_outputs
 from sophia_infra.lambda_cloud import LambdaCloud, LaunchRequest, Pacer
 from sophia_infra.model.clock import ScaledClock, VirtualClock
+from sophia_infra.model.resource_tokens import kind_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SPEED = 600.0
@@ -87,6 +89,7 @@ class Project:
         *,
         phase: int | None = None,
         events: list[Event] | None = None,
+        cancellation: Cancellation | None = None,
     ) -> OperationResult:
         stack = ensure_stack(self.engine, prepare_stack(STACK, self.home, phase=phase), self.home)
         return run_operation(
@@ -96,6 +99,7 @@ class Project:
             self.home,
             options=options,
             on_event=events.append if events is not None else None,
+            cancellation=cancellation,
             extra_environment=self.environment,
         )
 
@@ -119,7 +123,7 @@ class Project:
         return {
             row["urn"].rsplit("::", 1)[-1]: row["id"]
             for row in self.state().get("resources", ())
-            if row["type"] == "pulumi-python:dynamic/lambda:Instance" and not row.get("delete")
+            if kind_of(row["type"]) == "Instance" and not row.get("delete")
         }
 
     def live(self) -> dict[str, str]:

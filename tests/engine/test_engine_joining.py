@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.engine.project import A10, Project
 
 PROGRAM = """\
@@ -24,8 +26,10 @@ pulumi.export("digest", pulumi.Output.unsecret(digest))
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICwvfh1r3PLI2KF5UILCLBq3fm/Ks6xuxUTqjVkCRqkn sophia-local"
 
 
-def test_what_a_cluster_is_founded_on_is_secret_and_stays(project: Project) -> None:
-    """Both are new secrets of a dynamic provider, which cannot mark them itself: the resource must."""
+@pytest.mark.parametrize("provider", ["dynamic", "native"])
+def test_what_a_cluster_is_founded_on_is_secret_and_stays(project: Project, provider: str) -> None:
+    """New secrets: a dynamic provider cannot mark them itself, the resource must; the native one does."""
+    project.variables["SOPHIA_PROVIDER"] = provider
     project.write({"a": A10})
     (project.root / "__main__.py").write_text(PROGRAM % KEY)
     project.up()

@@ -12,7 +12,11 @@ from tests.engine.project import A10, A6000, Project
 
 pytestmark = pytest.mark.engine
 
+both_providers = pytest.mark.parametrize("project", ["dynamic", "native"], indirect=True)
+"""For what the two adapters carry differently; what the kinds decide is asked once."""
 
+
+@both_providers
 def test_the_plan_comes_up_settles_and_leaves_nothing_behind(project: Project) -> None:
     """One long life instead of five short ones: each engine command costs two seconds of processor time."""
     project.write(
@@ -70,6 +74,7 @@ def test_a_new_name_changes_the_machine_in_place(project: Project) -> None:
     project.up(expect_no_changes=True)
 
 
+@both_providers
 def test_tags_wait_for_the_next_launch_and_say_so(project: Project) -> None:
     project.write({"a": A10})
     project.up()
@@ -85,6 +90,7 @@ def test_tags_wait_for_the_next_launch_and_say_so(project: Project) -> None:
     project.up(expect_no_changes=True)
 
 
+@both_providers
 @pytest.mark.parametrize("order", ["launch_first", "terminate_first"])
 def test_another_type_replaces_the_machine_in_the_chosen_order(project: Project, order: str) -> None:
     spec = {**A10, "replace_order": order}
@@ -116,6 +122,7 @@ def test_a_raised_generation_gets_a_new_machine(project: Project) -> None:
     assert len(project.live()) == 1
 
 
+@both_providers
 def test_the_engine_s_own_replace_flag_never_loses_the_machine(project: Project) -> None:
     """`--replace` reaches the provider without a diff: it must not end what it has just handed out again."""
     project.write({"a": A10})
@@ -185,6 +192,7 @@ def test_phases_are_cumulative_and_remembered(project: Project) -> None:
     assert sorted(project.live().values()) == ["a", "b"]
 
 
+@both_providers
 def test_no_capacity_is_a_sentence_and_launches_nothing(project: Project) -> None:
     project.cloud.set_capacity("gpu_1x_a10", "us-west-1", 0)
     project.write({"a": A10})

@@ -6,7 +6,7 @@ from typing import Any
 
 from sophia_infra.kubernetes_plugin.requests import Request
 from sophia_infra.kubernetes_plugin.tokens import field_manager
-from sophia_infra.kubernetes_plugin.values import Properties
+from sophia_infra.plugin_protocol.values import Properties
 from tests.unit.kubernetes_plugin.api_server import refusal
 
 URN = "urn:pulumi:local::shop::kubernetes:core/v1:ConfigMap::settings"

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from sophia_infra.kubernetes_plugin.changes import Route, find_changes, find_object_changes, show_route
+from sophia_infra.kubernetes_plugin.changes import find_object_changes
 from sophia_infra.kubernetes_plugin.errors import ApiRefused
 from sophia_infra.kubernetes_plugin.immutable import immutable_by_server, immutable_fields, touches
 from sophia_infra.kubernetes_plugin.tokens import ObjectType
-from sophia_infra.kubernetes_plugin.values import UNKNOWN
+from sophia_infra.plugin_protocol.changes import Route, find_changes, show_route
+from sophia_infra.plugin_protocol.values import UNKNOWN
 
 
 @pytest.mark.parametrize(

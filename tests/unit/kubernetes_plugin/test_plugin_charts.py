@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from sophia_infra.kubernetes_plugin.charts import local_version, why_chart_is_refused
-from sophia_infra.kubernetes_plugin.values import UNKNOWN
+from sophia_infra.plugin_protocol.values import UNKNOWN
 
 
 @pytest.fixture

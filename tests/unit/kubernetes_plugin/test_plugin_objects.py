@@ -9,7 +9,7 @@ import pytest
 from sophia_infra.kubernetes_plugin.errors import AlreadyExists, ApiRefused, ClusterUnreachable, NotReady
 from sophia_infra.kubernetes_plugin.objects import Objects
 from sophia_infra.kubernetes_plugin.tokens import field_manager
-from sophia_infra.kubernetes_plugin.values import UNKNOWN, Properties
+from sophia_infra.plugin_protocol.values import UNKNOWN, Properties
 from tests.unit.kubernetes_plugin.api_server import Answer, ApiServer, refusal
 from tests.unit.kubernetes_plugin.scenes import (
     GONE,

@@ -6,7 +6,7 @@ from typing import Any
 
 from sophia_infra.kubernetes_plugin.cluster import wire_form
 from sophia_infra.kubernetes_plugin.outputs import expect, follow, follow_string_data, inputs_of, record
-from sophia_infra.kubernetes_plugin.values import UNKNOWN, Properties, write_properties
+from sophia_infra.plugin_protocol.values import UNKNOWN, Properties, write_properties
 
 ENCODED = base64.b64encode(b"hidden").decode()
 

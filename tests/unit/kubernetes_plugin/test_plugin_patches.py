@@ -11,7 +11,7 @@ from sophia_infra.kubernetes_plugin.errors import ApiRefused
 from sophia_infra.kubernetes_plugin.objects import Objects
 from sophia_infra.kubernetes_plugin.patches import Patches
 from sophia_infra.kubernetes_plugin.requests import Request
-from sophia_infra.kubernetes_plugin.values import Properties
+from sophia_infra.plugin_protocol.values import Properties
 from tests.unit.kubernetes_plugin.api_server import ApiServer
 from tests.unit.kubernetes_plugin.scenes import (
     asks,

@@ -17,7 +17,7 @@ from sophia_infra.kubernetes_plugin.releases import Releases
 from sophia_infra.kubernetes_plugin.requests import Request
 from sophia_infra.kubernetes_plugin.session import Session
 from sophia_infra.kubernetes_plugin.settings import Settings
-from sophia_infra.kubernetes_plugin.values import UNKNOWN, Properties
+from sophia_infra.plugin_protocol.values import UNKNOWN, Properties
 from tests.unit.kubernetes_plugin.api_server import ApiServer
 from tests.unit.kubernetes_plugin.certificates import Authority, kubeconfig_text
 from tests.unit.kubernetes_plugin.scenes import Listener

@@ -12,7 +12,7 @@ from sophia_infra.kubernetes_plugin.rendered import Rendered, manifest_path
 from sophia_infra.kubernetes_plugin.requests import Request
 from sophia_infra.kubernetes_plugin.session import Session
 from sophia_infra.kubernetes_plugin.settings import Settings
-from sophia_infra.kubernetes_plugin.values import Properties
+from sophia_infra.plugin_protocol.values import Properties
 from tests.unit.kubernetes_plugin.scenes import Listener
 
 

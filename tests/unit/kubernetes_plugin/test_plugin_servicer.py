@@ -11,7 +11,7 @@ import grpc.aio
 import pytest
 from pulumi.runtime.proto import provider_pb2
 
-from sophia_infra.kubernetes_plugin.values import read_properties
+from sophia_infra.plugin_protocol.values import read_properties
 from tests.unit.kubernetes_plugin.api_server import ApiServer, refusal
 from tests.unit.kubernetes_plugin.certificates import Authority, kubeconfig_text
 from tests.unit.kubernetes_plugin.conftest import TOKEN

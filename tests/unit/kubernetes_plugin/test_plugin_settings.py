@@ -7,7 +7,7 @@ import pytest
 
 from sophia_infra.kubernetes_plugin.errors import NotSupported
 from sophia_infra.kubernetes_plugin.settings import compare_settings, read_settings, why_settings_are_refused
-from sophia_infra.kubernetes_plugin.values import UNKNOWN
+from sophia_infra.plugin_protocol.values import UNKNOWN
 from tests.unit.kubernetes_plugin.certificates import kubeconfig_text
 
 HERE = kubeconfig_text("https://10.0.0.1:6443")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from sophia_infra.lambda_cloud import Instance
-from sophia_infra.operations.doctor import INSTANCE_TYPE_TOKEN
+from sophia_infra.model.resource_tokens import resource_token
 from sophia_infra.provider.instance_spec import InstanceSpec
 
 STACK = "sophia-infra/test"
 NOW_S = 1_790_000_000.0
+INSTANCE_TOKEN = resource_token("Instance", "dynamic")
 
 
 def instance_id(number: int) -> str:
@@ -62,8 +63,8 @@ def launched(number: int, spec: dict[str, Any], ago_s: float = 3600.0, **changes
 def entry(label: str, number: int, *, delete: bool = False) -> dict[str, Any]:
     """One resource of an exported state."""
     row: dict[str, Any] = {
-        "urn": f"urn:pulumi:test::sophia-infra::sophia:lambda:Fleet${INSTANCE_TYPE_TOKEN}::{label}",
-        "type": INSTANCE_TYPE_TOKEN,
+        "urn": f"urn:pulumi:test::sophia-infra::sophia:lambda:Fleet${INSTANCE_TOKEN}::{label}",
+        "type": INSTANCE_TOKEN,
         "id": instance_id(number),
     }
     return {**row, "delete": True} if delete else row
@@ -73,6 +74,6 @@ def deployment(*entries: dict[str, Any], creating: tuple[dict[str, Any], ...] = 
     """The `deployment` of an exported state, with creates that were pending."""
     others = [{"urn": "urn:pulumi:test::sophia-infra::pulumi:pulumi:Stack::x", "type": "pulumi:pulumi:Stack"}]
     pending = [
-        {"type": "creating", "resource": {"type": INSTANCE_TYPE_TOKEN, "inputs": spec}} for spec in creating
+        {"type": "creating", "resource": {"type": INSTANCE_TOKEN, "inputs": spec}} for spec in creating
     ]
     return {"resources": [*others, *entries], "pending_operations": pending}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from sophia_infra.lambda_cloud import LambdaCloud, LambdaCloudError
-from sophia_infra.operations.doctor import INSTANCE_TYPE_TOKEN
+from sophia_infra.model.resource_tokens import resource_token
 from sophia_infra.provider.errors import ProviderError
 from sophia_infra.provider.filesystem import FilesystemKind
 from sophia_infra.provider.fleet_ready import FleetReadyKind
@@ -23,6 +23,7 @@ from sophia_infra.provider.session import Session
 from sophia_infra.provider.ssh_key import SshKeyKind
 
 INSTANCE = "instance"
+INSTANCE_TOKEN = resource_token("Instance", "dynamic")
 # What depends on others goes before them.
 _DELETED_IN_ORDER = ("ready", INSTANCE, "filesystem", "key")
 
@@ -157,8 +158,8 @@ class Engine:
         """As `pulumi stack export` shows it."""
         rows = [
             {
-                "urn": f"urn:pulumi:test::sophia-infra::{INSTANCE_TYPE_TOKEN}::{entry.name}",
-                "type": INSTANCE_TYPE_TOKEN,
+                "urn": f"urn:pulumi:test::sophia-infra::{INSTANCE_TOKEN}::{entry.name}",
+                "type": INSTANCE_TOKEN,
                 "id": entry.id,
                 "delete": entry.delete,
             }
@@ -166,7 +167,7 @@ class Engine:
             if entry.kind == INSTANCE
         ]
         pending = [
-            {"type": "creating", "resource": {"type": INSTANCE_TYPE_TOKEN, "inputs": inputs}}
+            {"type": "creating", "resource": {"type": INSTANCE_TOKEN, "inputs": inputs}}
             for kind, inputs in self.pending
             if kind == INSTANCE
         ]

@@ -117,7 +117,7 @@ def test_the_resource_names_its_secret_output(monkeypatch: pytest.MonkeyPatch) -
     """Otherwise every key would lie in the state as plain text."""
     seen: list[pulumi.ResourceOptions] = []
     monkeypatch.setattr(
-        "pulumi.dynamic.Resource.__init__", lambda _self, _provider, _name, _props, opts: seen.append(opts)
+        "pulumi.CustomResource.__init__", lambda _self, _type, _name, _props, opts: seen.append(opts)
     )
     ClusterCredentials("c", news(), pulumi.ResourceOptions(protect=True))
     assert seen[0].additional_secret_outputs == ["credentials"]

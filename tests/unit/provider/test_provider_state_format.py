@@ -15,12 +15,12 @@ from pulumi.dynamic.config import Config
 from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.runtime import rpc
 
-from sophia_infra.operations.doctor import INSTANCE_TYPE_TOKEN
-from sophia_infra.provider import dynamic, errors, serving
+from sophia_infra.model.errors import Refused
+from sophia_infra.model.resource_tokens import KINDS, chosen_provider, kind_of, resource_token
+from sophia_infra.provider import dynamic, errors, resources, serving
 from sophia_infra.provider.engine_watch import EngineGone
 from sophia_infra.provider.instance_spec import Candidate, InstanceSpec, Machine, outputs_of
 from sophia_infra.provider.outcome import UNKNOWN, Checked, Created, Diff, Found, Kind
-from sophia_infra.provider.resources import Instance
 from sophia_infra.provider.session import Session
 from sophia_infra.provider.tags import LaunchKey, Owner
 from tests.unit.provider.stage import STACK, Stage, props
@@ -161,9 +161,21 @@ def test_no_provider_makes_its_resource_a_secret() -> None:
     assert {provider.serialize_as_secret_always for provider in PROVIDERS} == {False}
 
 
-def test_the_type_of_an_instance_is_the_one_the_doctor_looks_for() -> None:
-    assert f"pulumi-python:{Instance._resource_type_name}" == INSTANCE_TYPE_TOKEN
-    assert INSTANCE_TYPE_TOKEN == "pulumi-python:dynamic/lambda:Instance"
+def test_the_types_of_the_resources_never_change() -> None:
+    assert resource_token("Instance", "dynamic") == "pulumi-python:dynamic/lambda:Instance"
+    assert resource_token("Instance", "native") == "lambda:index:Instance"
+    for kind in KINDS:
+        assert {kind_of(resource_token(kind, "dynamic")), kind_of(resource_token(kind, "native"))} == {kind}
+        assert getattr(resources, kind).kind == kind
+    assert kind_of("lambda:index:Thing") is None
+    assert kind_of(None) is None
+
+
+def test_the_provider_is_dynamic_unless_the_variable_says_native() -> None:
+    assert chosen_provider({}) == chosen_provider({"SOPHIA_PROVIDER": "dynamic"}) == "dynamic"
+    assert chosen_provider({"SOPHIA_PROVIDER": "native"}) == "native"
+    with pytest.raises(Refused, match="SOPHIA_PROVIDER is 'grpc'; allowed: dynamic, native"):
+        chosen_provider({"SOPHIA_PROVIDER": "grpc"})
 
 
 class Recorder:
@@ -237,6 +249,16 @@ def test_the_adapter_passes_every_answer_on(adapted: tuple[dynamic.InstanceProvi
     recorder.found = Found(None)
     gone = provider.read("id", {})
     assert (gone.id, gone.outs) == ("", {})
+
+
+def test_a_state_that_names_no_python_provider_is_written_anew(
+    adapted: tuple[dynamic.InstanceProvider, Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The native provider wrote it: a later delete would find nobody to carry it out."""
+    provider, recorder = adapted
+    monkeypatch.setattr(recorder, "diff", lambda *_: Diff())
+    assert provider.diff("id", {}, {}).changes is True
+    assert provider.diff("id", {"__provider": "gASV"}, {}).changes is False
 
 
 def test_every_error_says_what_to_do_next_and_stands_in_the_drawn_tree() -> None:

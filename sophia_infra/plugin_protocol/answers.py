@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,10 +12,10 @@ from google.protobuf import struct_pb2
 from pulumi.runtime import proto
 from pulumi.runtime.proto import provider_pb2, status_pb2
 
-from sophia_infra.kubernetes_plugin.changes import Change, show_route
-from sophia_infra.kubernetes_plugin.errors import NotReady, PluginError
-from sophia_infra.kubernetes_plugin.requests import Difference
-from sophia_infra.kubernetes_plugin.values import Properties, read_properties, write_properties
+from sophia_infra.plugin_protocol.changes import Change, Difference, show_route
+from sophia_infra.plugin_protocol.values import Properties, read_properties, write_properties
+
+__all__ = ["Failure", "Unfinished", "abort", "differences", "own_mistake", "struct_of"]
 
 _SHORTEST_SECRET = 6
 """Shorter secret values are not cut out of messages: they would take innocent words with them."""
@@ -30,6 +31,27 @@ _KINDS: dict[tuple[Change, bool], Any] = {
     ("update", False): provider_pb2.PropertyDiff.UPDATE,
     ("update", True): provider_pb2.PropertyDiff.UPDATE_REPLACE,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What exists although its call failed: the engine records it, and updates it in the next run.
+
+    `reasons` are sentences for the user.
+    """
+
+    id: str
+    outputs: Properties
+    reasons: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a call ends that did not work: what the user reads, and the name of the gRPC status."""
+
+    message: str
+    grpc_status: str = "FAILED_PRECONDITION"
+    unfinished: Unfinished | None = None
 
 
 def struct_of(properties: Properties) -> struct_pb2.Struct:
@@ -55,20 +77,27 @@ def differences(difference: Difference) -> Any:
     return answer
 
 
-async def abort(context: Any, error: Exception, message: Any) -> NoReturn:
-    """End a call with the status for `error`; `message` is the request, for the secrets in it."""
-    if not isinstance(error, PluginError):
-        error = _own_mistake(error)
+def own_mistake(error: Exception, who: str) -> Failure:
+    """Type and place of an unexpected error, not its text, which may hold values of the user."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" in {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
+    return Failure(f"{who} made a mistake: {type(error).__name__}{place}.", "INTERNAL")
+
+
+async def abort(context: Any, failure: Failure, message: Any) -> NoReturn:
+    """End a call with the status for `failure`; `message` is the request, for the secrets in it."""
     hidden = sorted(set(_secrets(message)), key=len, reverse=True)
-    text = _hide(error.message, hidden)
-    code = grpc.StatusCode[error.grpc_status]
+    text = _hide(failure.message, hidden)
+    code = grpc.StatusCode[failure.grpc_status]
     trailing: tuple[tuple[str, bytes], ...] = ()
-    if isinstance(error, NotReady):
+    if failure.unfinished is not None:
         inputs = read_properties(message.news if hasattr(message, "news") else message.properties)
         detail = provider_pb2.ErrorResourceInitFailed(
-            id=error.id,
-            properties=struct_of(error.outputs),
-            reasons=[_hide(reason, hidden) for reason in error.reasons],
+            id=failure.unfinished.id,
+            properties=struct_of(failure.unfinished.outputs),
+            reasons=[_hide(reason, hidden) for reason in failure.unfinished.reasons],
             inputs=struct_of(inputs),
         )
         status = status_pb2.Status(code=code.value[0], message=text)
@@ -76,17 +105,6 @@ async def abort(context: Any, error: Exception, message: Any) -> NoReturn:
         trailing = (("grpc-status-details-bin", status.SerializeToString()),)
     await context.abort(code, text, trailing)
     raise AssertionError("abort raises")
-
-
-def _own_mistake(error: Exception) -> PluginError:
-    """Type and place of an unexpected error, not its text, which may hold values of the user."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" in {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
-    ours = PluginError(f"The Kubernetes stand-in made a mistake: {type(error).__name__}{place}.")
-    ours.grpc_status = "INTERNAL"
-    return ours
 
 
 def _secrets(message: Any) -> Iterator[str]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pulumi.runtime import rpc
 
-from sophia_infra.kubernetes_plugin.values import UNKNOWN, has_unknown, read_properties, write_properties
+from sophia_infra.plugin_protocol.values import UNKNOWN, has_unknown, read_properties, write_properties
 
 LEAVES = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9) | st.text(max_size=8)
 KEYS = st.text(st.characters(categories=["L"]), min_size=1, max_size=4)

@@ -13,10 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import Any, Final
+from typing import Any
 
 from google.protobuf import struct_pb2
 from pulumi.runtime import rpc
+
+from sophia_infra.plugin_protocol.unknown import UNKNOWN
+
+__all__ = ["UNKNOWN", "Path", "Properties", "has_unknown", "read_properties", "write_properties"]
 
 Path = tuple[str, ...]
 
@@ -32,19 +36,6 @@ _UNKNOWN_MARKS = frozenset(
     }
 )
 """How the protocol writes "not known yet", one mark per type (resource/plugin/rpc.go of the SDK for Go)."""
-
-
-class Unknown:
-    """The type of UNKNOWN."""
-
-    def __repr__(self) -> str:
-        return "UNKNOWN"
-
-    def __deepcopy__(self, memo: object) -> Unknown:
-        return self  # code compares by identity
-
-
-UNKNOWN: Final = Unknown()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,10 @@ class EngineReporter:
             self._said.add((urn, message))
         self._log(engine_pb2.WARNING, urn, message, ephemeral=False)
 
+    def tell(self, urn: str, message: str) -> None:
+        """A line that stays, without alarm."""
+        self._log(engine_pb2.INFO, urn, message, ephemeral=False)
+
     def status(self, urn: str, message: str) -> None:
         self._log(engine_pb2.INFO, urn, message, ephemeral=True)
 
