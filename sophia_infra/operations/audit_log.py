@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from filelock import Timeout
 
-from sophia_infra.operations.chained_file import add_line, broken_links, last_hash, locked
+from sophia_infra.audit.chained_file import add_line, broken_links, last_hash, locked
 
 __all__ = ["Action", "AuditEntry", "AuditLog", "AuditUnavailable", "who_acts"]
 
