@@ -1,1 +1,1 @@
-"""Every criterion of the migration plan: what it demands, what was measured, and what can be shown here."""
+"""Every criterion of the plan by its id: its promise, what proves it, and what this stack shows of it now."""
