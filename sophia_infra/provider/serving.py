@@ -23,7 +23,14 @@ from sophia_infra.provider.outcome import Kind
 from sophia_infra.provider.session import Session
 from sophia_infra.provider.ssh_key import SshKeyKind
 
-__all__ = ["STOP_FILE_VARIABLE", "KindName", "serve_kind"]
+__all__ = [
+    "ADOPT_ONLY",
+    "ADOPT_ONLY_VARIABLE",
+    "ADOPT_WITH_NEW_CREDENTIALS",
+    "STOP_FILE_VARIABLE",
+    "KindName",
+    "serve_kind",
+]
 
 KindName = Literal[
     "Instance",
@@ -38,6 +45,12 @@ KindName = Literal[
 
 STOP_FILE_VARIABLE = "SOPHIA_STOP_FILE"
 """Names a file that appears when the user asks to stop: the dynamic SDK ignores the engine's Cancel."""
+
+ADOPT_ONLY_VARIABLE = "SOPHIA_ADOPT_ONLY"
+"""Set: this update writes back what exists; it launches, makes and ends nothing that costs money."""
+ADOPT_ONLY = "existing"
+ADOPT_WITH_NEW_CREDENTIALS = "existing-with-new-credentials"
+"""For machines that hold no credentials of their cluster: those of the emulator, or nodes to be made anew."""
 
 _KINDS: Final[dict[KindName, Callable[[Session], Kind]]] = {
     "Instance": InstanceKind,
@@ -70,10 +83,16 @@ def _shared_session(get: Callable[[str], Any]) -> Session:
             # A raised error reaches the user as the call's message; grpc would print its traceback too.
             logging.getLogger("grpc._server").addHandler(logging.NullHandler())
             logging.getLogger("grpc._server").propagate = False
+            adopting = os.environ.get(ADOPT_ONLY_VARIABLE, "")
             watch = EngineWatch.of_plugin()
             watch.start()
             _session = open_session(
-                get, say=_say, ensure_wanted=watch.ensure_alive, stop_requested=_stop_requested
+                get,
+                say=_say,
+                ensure_wanted=watch.ensure_alive,
+                stop_requested=_stop_requested,
+                adopt_only=bool(adopting),
+                may_found_clusters=adopting in ("", ADOPT_WITH_NEW_CREDENTIALS),
             )
         return _session
 
