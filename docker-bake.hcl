@@ -29,11 +29,11 @@ function "reference" {
 }
 
 group "default" {
-  targets = ["inference-gateway", "sophia-exporter"]
+  targets = ["inference-gateway", "sophia-exporter", "sophia-scaler"]
 }
 
 group "all" {
-  targets = ["inference-gateway", "sophia-exporter", "services", "gpu-services"]
+  targets = ["inference-gateway", "sophia-exporter", "sophia-scaler", "services", "gpu-services"]
 }
 
 target "_recipe" {
@@ -63,6 +63,14 @@ target "sophia-exporter" {
   target   = "production"
   args     = { KIND = "exporter", MODULE = "sophia_infra.exporter", PORT = 9105 }
   tags     = ["${REGISTRY}sophia/exporter:${VERSION}"]
+}
+
+# Forecaster and node scaler: the container's first argument says which. On loopback too, unless told otherwise.
+target "sophia-scaler" {
+  inherits = ["_recipe"]
+  target   = "production"
+  args     = { KIND = "scaler", MODULE = "sophia_infra.scaling.serving", PORT = 9106 }
+  tags     = ["${REGISTRY}sophia/scaler:${VERSION}"]
 }
 
 # MCP servers, their gateway, and the backend. `image` is the name in workloads.yaml.

@@ -81,8 +81,32 @@ def build(config: StackConfig, source: str) -> Fleet:
     pulumi.export("usd_per_hour", fleet.usd_per_hour)
     pulumi.export("usd_per_month", fleet.usd_per_hour.apply(_usd_per_month))
     if kubernetes is not None:
-        _export_kubernetes(kubernetes, fleet, scales=config.scaler is not None)
+        joins_later = any(one.bootstrap == "join" for one in config.training_clusters.values())
+        _export_kubernetes(kubernetes, fleet, scales=config.scaler is not None or joins_later)
+    if config.training:
+        pulumi.export("training", _training(config, fleet, kubernetes))
     return fleet
+
+
+def _training(config: StackConfig, fleet: Fleet, kubernetes: Kubernetes | None) -> dict[str, Any]:
+    """Name of each training cluster -> its terms; no machine is launched."""
+    # Imported here: a stack without training starts without it.
+    from sophia_infra.components.training import AdoptedTrainingCluster, TrainingCluster
+
+    ground = None if kubernetes is None else kubernetes.join_ground()
+    clusters = {
+        name: TrainingCluster(
+            name,
+            one,
+            filesystems=fleet.filesystems,
+            join=ground if one.bootstrap == "join" else None,
+        ).terms
+        for name, one in config.training_clusters.items()
+    }
+    adopted = {
+        name: AdoptedTrainingCluster(name, one).terms for name, one in config.one_click_clusters.items()
+    }
+    return {**clusters, **adopted}
 
 
 def _gateway(config: StackConfig) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
     unit, program, emulator   always
     load                      always: the inference gateway under load and kills
+    foreign                   where clients of others could be installed: they work on our emulator
     monitoring                where Prometheus, Alertmanager and Chromium are on PATH
     engine, chaos             where the Pulumi engine is at hand
     cluster                   where the parts of a Kubernetes control plane are at hand too
@@ -25,10 +26,12 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 ENGINE = ("-m", "sophia_infra.engine")
 CONTROL_PLANE = ("-m", "sophia_infra.control_plane", "build")
+FOREIGN = ("-m", "tests.foreign.clients")
 PROMETHEUS = ("-m", "tests.monitoring.tools")
 WHAT = {
     ENGINE: "the Pulumi engine",
     CONTROL_PLANE: "the Kubernetes control plane",
+    FOREIGN: "foreign clients of Lambda Cloud",
     PROMETHEUS: "Prometheus, Alertmanager and Chromium",
 }
 
@@ -37,6 +40,7 @@ NEEDS: Mapping[str, Sequence[tuple[str, ...]]] = {
     "program": (),
     "emulator": (),
     "load": (),
+    "foreign": (FOREIGN,),
     "monitoring": (PROMETHEUS,),
     "engine": (ENGINE,),
     "cluster": (ENGINE, CONTROL_PLANE),
@@ -47,6 +51,7 @@ NEEDS: Mapping[str, Sequence[tuple[str, ...]]] = {
 HOW = {
     ENGINE: "`make test-all` builds it and runs all",
     CONTROL_PLANE: "`make test-all` builds it and runs all",
+    FOREIGN: "`make test-all` installs them from PyPI and npm",
     PROMETHEUS: "on Debian `apt-get install prometheus prometheus-alertmanager chromium` brings them",
 }
 

@@ -73,8 +73,8 @@ def _spent(session: Session, status: FleetStatus, now_s: float) -> Spent:
 
 def _days(address: str, now_s: float) -> Sequence[DayCost]:
     """Days gone by, today's part included. Raises SourceError of the reports room."""
+    from sophia_infra.metrics_client.prometheus import PrometheusApi
     from sophia_infra.reports.history import read_history
-    from sophia_infra.reports.prometheus_api import PrometheusApi
 
     api = PrometheusApi.from_environment(address)
     try:

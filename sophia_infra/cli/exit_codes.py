@@ -23,9 +23,9 @@ class ExitCode(IntEnum):
     CLOUD = 5
     """Lambda Cloud, or the emulator, refused or did not answer."""
     FINDINGS = 6
-    """`doctor`, `train sweep`, `monitor --fail-on`, `validate`, `adopt`, `audit verify` or a `backup` check found
-    something, a migration stopped at a red gate, `canary` or `cutover` went back, `promote` has no green gate,
-    `up` ended beside a machine of no state, or changes were not expected."""
+    """`doctor`, `train sweep`, `monitor --fail-on`, `validate`, `adopt`, `audit verify` or a `backup` check
+    found something, a migration stopped at a red gate, `canary` or `cutover` went back, `promote` has no
+    green gate, `up` ended beside a machine of no state, or changes were not expected."""
     ENGINE = 7
     """The Pulumi engine is missing, too old or could not be built."""
     LOCKED = 8

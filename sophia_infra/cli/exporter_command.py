@@ -20,13 +20,13 @@ def run_exporter_command(stack: str, *, listen: str, state: Path | None, once: b
     """Serve until Ctrl-C or SIGTERM; with `once` print what /metrics would show.
 
     Raises:
-        ExporterError: the address or the state file cannot be used; before any request.
+        ListenError, ExporterError: address or state file cannot be used; before any request.
         SettingsRefused: see `provider.settings`.
     """
     from sophia_infra.cli.stack_context import open_stack
     from sophia_infra.exporter.running import read_once, run_exporter, set_up_logs
-    from sophia_infra.exporter.server import parse_address
     from sophia_infra.lambda_cloud import Pacer
+    from sophia_infra.metrics_server import parse_address
     from sophia_infra.monitoring.exporter_settings import exporter_settings_of
     from sophia_infra.provider.cloud_clock import clock_of
 

@@ -40,6 +40,8 @@ def run_status(stack: str, *, as_json: bool) -> ExitCode:
             "machines": [row.as_json() for row in status.rows],
             "usd_per_hour": str(status.usd_per_hour),
             "usd_per_month_720h": str(status.usd_per_month),
+            "training_machines": status.training_machines,
+            "training_usd_per_hour": str(status.training_usd_per_hour),
             "other_machines": status.other_machines,
             "other_usd_per_hour": str(status.other_usd_per_hour),
             "kubernetes": kubernetes_document(context.home, context.name, mode, clusters),

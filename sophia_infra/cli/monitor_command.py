@@ -98,7 +98,7 @@ def _show_once(gatherer: Gatherer, *, as_json: bool, fail_on: FailOn | None) -> 
 
 def exit_code_of(gatherer: Gatherer, snapshot: Snapshot, fail_on: FailOn | None) -> ExitCode:
     """Failed sources come first: what they would have said is not known."""
-    from sophia_infra.reports.errors import NotTheSource
+    from sophia_infra.metrics_client.errors import NotTheSource
 
     if gatherer.failed:
         wrong = any(isinstance(error, NotTheSource) for error in gatherer.failed)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sophia_infra.cli.stack_context import StackContext, open_stack
+from sophia_infra.metrics_client.prometheus import PrometheusApi
 from sophia_infra.optimization.action_log import ActionLog
 from sophia_infra.optimization.config import OptimizationConfig, load_config
 from sophia_infra.optimization.engine import CostOptimizationEngine
 from sophia_infra.optimization.facts import WeekTokens
 from sophia_infra.optimization.gathering import Site
-from sophia_infra.optimization.prometheus import Prometheus, PrometheusGate, PrometheusUsage
+from sophia_infra.optimization.prometheus import PrometheusGate, PrometheusUsage
 
 if TYPE_CHECKING:
     from sophia_infra.engine.locate import Engine
@@ -54,12 +55,12 @@ def open_engine(
 
     Raises:
         ConfigError: the stack file or the settings are wrong.
-        SourceRefused: the address of Prometheus is none.
+        AddressRefused: the address of Prometheus cannot be asked.
         SettingsRefused: see `provider.settings`.
     """
     context = open_stack(request.stack) if context is None else context
     config = _settings(request, context)
-    server = None if request.prometheus is None else Prometheus(request.prometheus)
+    server = None if request.prometheus is None else PrometheusApi.from_environment(request.prometheus)
     session = context.open_session()
     found, notes = _find_engine(context)
     site = Site(

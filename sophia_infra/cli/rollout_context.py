@@ -21,8 +21,8 @@ from sophia_infra.cli.stack_context import StackContext, open_stack
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sophia_infra.metrics_client.prometheus import PrometheusApi
     from sophia_infra.model.rollout import RolloutConfig
-    from sophia_infra.reports.prometheus_api import PrometheusApi
     from sophia_infra.rollout.cluster import Cluster
     from sophia_infra.rollout.gates import BurnRate
     from sophia_infra.rollout.shifting import Progress, Timing
@@ -73,7 +73,7 @@ class RolloutGround:
         """The gate that asks Prometheus; None where there is no address. Raises AddressRefused."""
         if self.prometheus is None:
             return None
-        from sophia_infra.reports.prometheus_api import PrometheusApi
+        from sophia_infra.metrics_client.prometheus import PrometheusApi
         from sophia_infra.rollout.gates import BurnRate
 
         kube = self.context.config.kubernetes
@@ -94,7 +94,7 @@ class _Asking:
     api: PrometheusApi
 
     def __call__(self, query: str) -> Sequence[tuple[dict[str, str], float]]:
-        from sophia_infra.reports.errors import SourceError
+        from sophia_infra.metrics_client.errors import SourceError
 
         try:
             return [(dict(sample.labels), sample.value) for sample in self.api.query(query)]

@@ -20,6 +20,7 @@ from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.scaler_view import show_decisions, show_machines, show_pass
 from sophia_infra.cli.training_cloud import environment_of, open_training_stack
 from sophia_infra.cli.views import make_console
+from sophia_infra.model.scaled_tags import LEASE_NAMESPACE, lease_name
 
 if TYPE_CHECKING:
     from sophia_infra.cli.stack_context import StackContext
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ScalerRequest", "run_scaler", "show_plan", "show_status"]
 
-LEASE_NAMESPACE: Final = "kube-system"
 JOIN_OUTPUT: Final = "scaler_join"
 """Secret stack output: cluster -> {address, agent_token, server_ca_certificate}."""
 
@@ -242,7 +242,7 @@ def _lease(ground: _Ground) -> Lease:
         return FileLease(ground.folder / "leader.lock", identity)
     return KubernetesLease(
         ground.api,
-        name=f"sophia-scaler-{ground.context.name}".lower().replace("_", "-"),
+        name=lease_name(ground.context.name),
         namespace=LEASE_NAMESPACE,
         identity=identity,
         now=time.monotonic,
@@ -254,7 +254,7 @@ def _who_leads(ground: _Ground) -> str:
 
     if ground.api is None:
         return _lease(ground).holder
-    name = f"sophia-scaler-{ground.context.name}".lower().replace("_", "-")
+    name = lease_name(ground.context.name)
     path = f"/apis/coordination.k8s.io/v1/namespaces/{LEASE_NAMESPACE}/leases/{name}"
     try:
         return str((ground.api.request("GET", path).get("spec") or {}).get("holderIdentity") or "")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from sophia_infra.metrics_client.http_source import checked_address
+from sophia_infra.metrics_client.prometheus import PrometheusApi
 from sophia_infra.reports.fleet import Fleet, read_fleet
 from sophia_infra.reports.gathering import Gatherer, Sources
-from sophia_infra.reports.http_source import checked_address
-from sophia_infra.reports.prometheus_api import PrometheusApi
 from sophia_infra.reports.snapshot import BudgetTerms
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from sophia_infra.cli.training_views import show_adopted, show_bill, show_run, s
 from sophia_infra.cli.views import make_console
 
 if TYPE_CHECKING:
-    from sophia_infra.training.run_tags import RunTags
+    from sophia_infra.provider.run_tags import RunTags
 
 __all__ = ["show_cost", "show_one_click_cluster", "show_runs", "show_status"]
 
@@ -46,10 +46,10 @@ def show_cost(stack: str, run_id: str, *, as_json: bool) -> ExitCode:
 
 def show_runs(stack: str, *, as_json: bool) -> ExitCode:
     """All runs of this machine, and machines of runs that are recorded elsewhere."""
+    from sophia_infra.provider.run_tags import RunTags
     from sophia_infra.training.machines import find_machines
     from sophia_infra.training.reporting import report_run
     from sophia_infra.training.run_folder import list_runs
-    from sophia_infra.training.run_tags import RunTags
 
     context = open_training_stack(stack)
     now_s = now_s_of(context)

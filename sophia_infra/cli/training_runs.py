@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.training_cloud import environment_of, now_s_of, open_training_stack, session_of
+from sophia_infra.cli.training_joining import join_means, join_outputs, where_it_can_join
 from sophia_infra.cli.training_views import RunProgress, show_plan, show_run, show_sweep
 from sophia_infra.cli.views import make_console
 
 if TYPE_CHECKING:
     from sophia_infra.cli.stack_context import StackContext
-    from sophia_infra.model.training import ClusterConfig
+    from sophia_infra.model.training import Bootstrap, ClusterConfig
     from sophia_infra.provider.session import Session
     from sophia_infra.training.plan_checks import Limits
     from sophia_infra.training.planning import RunPlan
@@ -85,7 +86,7 @@ def run_training(request: RunRequest, *, dry_run: bool, detach: bool, yes: bool,
         show_plan(console, plan)
         if dry_run:
             return ExitCode.OK
-        _refuse_join(plan)
+        outputs = _join_outputs(context, plan.config.bootstrap, plan.cluster, detach)
         if not _confirmed(context, yes):
             return ExitCode.USAGE
         with beginning(context.home):
@@ -98,8 +99,10 @@ def run_training(request: RunRequest, *, dry_run: bool, detach: bool, yes: bool,
                 poll_s=POLL_S,
             )
     else:
+        spec = folder.spec()
+        outputs = _join_outputs(context, spec.bootstrap, spec.cluster, detach)
         console.print(f"Going on with run {folder.run_id}, which has not ended; its own limits hold.")
-    return _attend(context, folder, environment, detach=detach, as_json=as_json)
+    return _attend(context, folder, environment, outputs, detach=detach, as_json=as_json)
 
 
 def stop_run(stack: str, run_id: str, *, as_json: bool) -> ExitCode:
@@ -174,9 +177,11 @@ def _plan(
     from sophia_infra.training.plan_checks import Market
     from sophia_infra.training.planning import cluster_of_workload, plan_run
 
-    clusters = context.config.training
+    clusters = context.config.training_clusters
     name = cluster_of_workload(clusters, workload)
     config = clusters[name]
+    if config.bootstrap == "join":
+        config = where_it_can_join(context, name, config)
     missing = [one for one in _needed(config) if one not in environment]
     if missing:
         raise RunRefused(
@@ -203,21 +208,27 @@ def _needed(config: ClusterConfig) -> list[str]:
     return [*config.env, *([config.self_terminate_key_env] if config.self_terminate_key_env else [])]
 
 
-def _refuse_join(plan: RunPlan) -> None:
+def _join_outputs(
+    context: StackContext, bootstrap: Bootstrap, cluster: str, detach: bool
+) -> dict[str, Any] | None:
+    """What machines join with, None for those that do not: a secret, given to no other process."""
     from sophia_infra.training.errors import RunRefused
 
-    if plan.config.bootstrap == "join":
+    if bootstrap != "join":
+        return None
+    if detach:
         raise RunRefused(
-            f"{plan.cluster}: bootstrap join needs the boot text of a cluster, which only `sophia up` has. "
-            "Nothing was launched.",
-            next_step="use torchrun_ssh, or apply the Kueue job of `sophia_infra.training.kueue_job`.",
+            f"{cluster}: a run of bootstrap join is attended by the command itself. Nothing was launched.",
+            next_step="leave --detach out, and use tmux or systemd-run for a long one.",
         )
+    return join_outputs(context, cluster)
 
 
 def _attend(
     context: StackContext,
     folder: RunFolder,
     environment: Mapping[str, str],
+    outputs: dict[str, Any] | None,
     *,
     detach: bool,
     as_json: bool,
@@ -242,7 +253,8 @@ def _attend(
     failure: TrainingError | None = None
     try:
         with RunProgress(console, folder, f"Run {folder.run_id}") as progress:
-            means = open_means(folder, environment=environment, say=progress.say)
+            join = None if outputs is None else join_means(context, folder, outputs)
+            means = open_means(folder, environment=environment, say=progress.say, join=join)
             try:
                 attend(folder, means)
             except TrainingError as error:

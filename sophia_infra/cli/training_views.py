@@ -17,11 +17,11 @@ from rich.text import Text
 from sophia_infra.model.money import format_usd
 
 if TYPE_CHECKING:
+    from sophia_infra.provider.run_tags import RunTags
     from sophia_infra.training.adoption import AdoptedCluster
     from sophia_infra.training.planning import RunPlan
     from sophia_infra.training.reporting import RunReport
     from sophia_infra.training.run_folder import RunFolder
-    from sophia_infra.training.run_tags import RunTags
     from sophia_infra.training.sweeping import SweepReport
 
 __all__ = [

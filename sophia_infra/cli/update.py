@@ -32,7 +32,8 @@ from sophia_infra.model.money import format_usd
 from sophia_infra.model.scaled_tags import is_scaled
 from sophia_infra.operations.doctor import Finding, FindingKind
 from sophia_infra.operations.fleet_status import FleetStatus, build_fleet_status
-from sophia_infra.provider.matching import LIVE_STATUSES
+from sophia_infra.provider.matching import LIVE_STATUSES, is_billed
+from sophia_infra.provider.run_tags import RunTags
 from sophia_infra.provider.serving import STOP_FILE_VARIABLE
 from sophia_infra.provider.tags import STACK_TAG
 from sophia_infra.rollout.versions import record_version
@@ -123,7 +124,7 @@ def run_down(stack: str, *, keep_emulator: bool, as_json: bool) -> ExitCode:
     """Destroy what the stack made, show that nothing is billed, stop the emulator."""
     console = make_console(stderr=as_json)
     context = open_stack(stack)
-    _refuse_beside_scaled(context)
+    _refuse_beside_others(context)
     with UpdateProgress(console, f"Stack {context.name}: down") as progress:
         around = make_ready(context, progress)
         machines = context.open_session(around.engine).instances.rows(0)
@@ -157,8 +158,8 @@ def run_down(stack: str, *, keep_emulator: bool, as_json: bool) -> ExitCode:
     return ExitCode.OK
 
 
-def _refuse_beside_scaled(context: StackContext) -> None:
-    """No state holds machines of the node scaler: the engine would leave them, billed, without a cluster."""
+def _refuse_beside_others(context: StackContext) -> None:
+    """No state holds machines of node scaler and training runs: the engine would leave them, billed."""
     if context.emulator_is_stopped:
         return
     session = context.open_session()
@@ -174,6 +175,19 @@ def _refuse_beside_scaled(context: StackContext) -> None:
         raise ConfigRefused(
             f"{len(scaled)} machines of the node scaler run, at {format_usd(rate)}/h, in no state.",
             next_step=f"`sophia scaler run --stack {context.name} --empty --apply` ends them; run this then.",
+            verb="down",
+            stack=context.name,
+        )
+    runs = {
+        run.run_id
+        for machine in session.instances.rows(session.waits.refresh_s)
+        if is_billed(machine) and (run := RunTags.of(machine.tags)) and run.stack == context.tag
+    }
+    if runs:
+        stops = "; ".join(f"`sophia train stop {run} --stack {context.name}`" for run in sorted(runs))
+        raise ConfigRefused(
+            f"{len(runs)} training runs of the stack have machines, with its key and filesystems.",
+            next_step=f"wait for their end, or {stops}; run this then.",
             verb="down",
             stack=context.name,
         )

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sophia_infra.reports.figures import printable
+from sophia_infra.model.printable import printable
 from sophia_infra.validation.markdown import headline
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ def gather_world(context: StackContext, *, prometheus: str | None, gateway: str 
         secrets_of,
         updates_of,
     )
-    from sophia_infra.reports.errors import NotTheSource
+    from sophia_infra.metrics_client.errors import NotTheSource
     from sophia_infra.validation.world import World
 
     trouble: list[str] = []

@@ -69,6 +69,11 @@ def show_fleet(
     console.print(
         f"Budget {format_usd(budget_month)}/month (720 h): {share:.0f} % of it at this rate.", style=style
     )
+    if status.training_machines:
+        console.print(
+            f"Training runs of this stack: {status.training_machines} machines beside it, at "
+            f"{format_usd(status.training_usd_per_hour)}/h (`sophia train list`)."
+        )
     if status.other_machines:
         console.print(
             f"The account also runs {status.other_machines} machines that are not of this stack, "

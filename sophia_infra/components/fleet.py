@@ -39,12 +39,14 @@ class Fleet(pulumi.ComponentResource):
         usd_per_hour: list price of all that is billed, a decimal as text.
         architectures: {name: "arm64" or "x86_64"}, known before the first launch.
         instance_ids: {name: id}.
+        filesystems: the stack's, by name.
     """
 
     machines: pulumi.Output[dict[str, Any]]
     usd_per_hour: pulumi.Output[str]
     architectures: dict[str, str]
     instance_ids: dict[str, pulumi.Output[str]]
+    filesystems: dict[str, Filesystem]
 
     def __init__(
         self,
@@ -58,7 +60,7 @@ class Fleet(pulumi.ComponentResource):
         self._config = config
         self._stack = stack
         self._key_name = self._make_ssh_key()
-        self._filesystems = {
+        self.filesystems = {
             label: Filesystem(
                 label,
                 filesystem_props(label, filesystem, stack),
@@ -124,7 +126,7 @@ class Fleet(pulumi.ComponentResource):
             instance,
             stack=self._stack,
             ssh_key_name=self._key_name,
-            filesystem_names=[self._filesystems[item].name for item in instance.filesystems],
+            filesystem_names=[self.filesystems[item].name for item in instance.filesystems],
             firewall_ruleset_ids=[self._firewalls[item].id for item in instance.firewalls],
         )
         if joins and not instance.is_adopted:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,15 @@ from sophia_infra.components.cluster_access import (
     open_rendered,
     read_kubeconfigs,
 )
+from sophia_infra.components.fleet_props import ssh_key_name
 from sophia_infra.components.joins import Joins
 from sophia_infra.components.platform import Checksum, KubernetesPlatform
-from sophia_infra.manifests import Watched, all_objects
+from sophia_infra.components.registration import Registration
+from sophia_infra.components.training import JoinGround
+from sophia_infra.manifests import ScalingParts, Watched, all_objects
+from sophia_infra.manifests.namespaces import training_here
 from sophia_infra.model.kubernetes import Placement, place
+from sophia_infra.model.scaling_site import as_text, scaler_site_of
 from sophia_infra.model.stack_config import StackConfig
 from sophia_infra.monitoring.exporter_settings import exporter_settings_of
 from sophia_infra.monitoring.terms import terms_of
@@ -55,12 +62,23 @@ class Kubernetes:
         self._environ = environ
         self.placement: Placement = place(config)
         self._watched = self._watch()
+        self._scaler_text = self._write_scaler_text()
         for name, cluster in self.placement.clusters.items():
             # Refuses two objects of one name.
             watched = self._watched.get(name)
-            all_objects(self._kube, self.placement, cluster, gateway=config.gateway, watched=watched)
+            scaling = self._scaling_parts(name, None)
+            all_objects(
+                self._kube,
+                self.placement,
+                cluster,
+                gateway=config.gateway,
+                watched=watched,
+                scaling=scaling,
+            )
         self._kubeconfigs = read_kubeconfigs(tuple(self.placement.clusters), config, source, environ)
         self._checksum, self._token = self._open_secrets()
+        self._opened: dict[str, ClusterAccess] = {}
+        self._platforms: dict[str, KubernetesPlatform] = {}
         self.joins = Joins(self._kube, self.placement, stack) if self._kube.cluster == "joined" else None
 
     def platforms(self, instances: Mapping[str, pulumi.Input[str]]) -> dict[str, ClusterAccess]:
@@ -72,9 +90,10 @@ class Kubernetes:
         Returns:
             name of the cluster -> the way to its API.
         """
-        opened = {name: self._open(name, instances) for name in self.placement.clusters}
+        opened = self._opened = {name: self._open(name, instances) for name in self.placement.clusters}
+        join = self._scaler_join()
         for name, access in opened.items():
-            KubernetesPlatform(
+            self._platforms[name] = KubernetesPlatform(
                 name,
                 self._kube,
                 self.placement,
@@ -86,8 +105,22 @@ class Kubernetes:
                 offline_charts=self._offline_charts(),
                 gateway=self._config.gateway,
                 watched=self._watched.get(name),
+                scaling=self._scaling_parts(name, join),
             )
         return opened
+
+    def join_ground(self) -> JoinGround | None:
+        """Where training machines join and their jobs are queued, after `platforms`; None without a queue."""
+        name, training = self.placement.primary, self._kube.training
+        cluster = self.placement.clusters.get(name)
+        if cluster is None or training is None or not training_here(self._kube, cluster):
+            return None
+        if self._config.phase < self._kube.workloads_phase:
+            return None
+        access = self._opened[name]
+        # The platform brings Kueue, whose kinds have to be known before there is an object of one.
+        after = replace(access, ready=(*access.ready, self._platforms[name]))
+        return JoinGround(name, Registration(after, self._offline_charts()), training)
 
     def endpoints(self) -> dict[str, str]:
         """Service or database -> its address: from outside where it has one, else inside the cluster."""
@@ -124,6 +157,28 @@ class Kubernetes:
             )
             for name, cluster in self.placement.clusters.items()
         }
+
+    def _write_scaler_text(self) -> str | None:
+        cluster = self.placement.clusters.get(self.placement.primary)
+        if cluster is None:
+            return None
+        ssh = self._config.ssh
+        key = None if ssh is None else ssh.existing
+        if ssh is not None and ssh.public_key is not None:
+            key = ssh_key_name(self._stack, str(ssh.public_key))
+        site = scaler_site_of(self._config, self._stack, cluster, key)
+        return None if site is None else as_text(site)
+
+    def _scaling_parts(self, cluster: str, join: Any) -> ScalingParts | None:
+        if self._scaler_text is None or cluster != self.placement.primary:
+            return None
+        return ScalingParts(self._scaler_text, join)
+
+    def _scaler_join(self) -> Any:
+        if self._scaler_text is None or self.joins is None:
+            return None
+        own = self.joins.scaler_join().apply(lambda known: json.dumps(known[self.placement.primary]))
+        return pulumi.Output.secret(own)
 
     def _open(self, name: str, instances: Mapping[str, pulumi.Input[str]]) -> ClusterAccess:
         identifier = f"{self._stack}/{name}"

@@ -10,7 +10,7 @@ import pulumi
 
 from sophia_infra import manifests
 from sophia_infra.components.registration import Registration
-from sophia_infra.manifests import Item, Watched
+from sophia_infra.manifests import Item, ScalingParts, Watched
 from sophia_infra.model.gateway import GatewayConfig
 from sophia_infra.model.kubernetes import (
     Cluster,
@@ -35,6 +35,8 @@ __all__ = [
     "NetworkPolicies",
     "NodeLabels",
     "PriorityClasses",
+    "PrometheusAdapter",
+    "Scaling",
     "Secrets",
     "StorageClasses",
     "TrainingQueues",
@@ -131,6 +133,14 @@ class Keda(_Part):
         super().__init__(name, args, manifests.keda(args.kube, args.cluster), opts)
 
 
+class PrometheusAdapter(_Part):
+    """What serves GPU use to the cluster's own autoscaler; empty where none of its autoscalers asks."""
+
+    def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        items = manifests.prometheus_adapter(args.kube, args.placement, args.cluster)
+        super().__init__(name, args, items, opts)
+
+
 class NetworkPolicies(_Part):
     """Nothing may connect, except by the openings that have a name."""
 
@@ -188,6 +198,23 @@ class Exporter(_Part):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, args, manifests.exporter(watched, secret_checksum), opts)
+
+
+class Scaling(_Part):
+    """The forecast of the load, and the node scaler.
+
+    Args:
+        parts: what the node scaler needs beside the typed configuration.
+    """
+
+    def __init__(
+        self, name: str, args: ClusterArgs, parts: ScalingParts, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        items = [
+            *manifests.forecaster(args.kube, args.placement, args.cluster),
+            *manifests.node_scaler(args.kube, args.placement, args.cluster, parts),
+        ]
+        super().__init__(name, args, items, opts)
 
 
 class Workload(_Part):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,16 @@ from sophia_infra.components.kubernetes_parts import (
     NetworkPolicies,
     NodeLabels,
     PriorityClasses,
+    PrometheusAdapter,
+    Scaling,
     Secrets,
     StorageClasses,
     TrainingQueues,
     Workload,
 )
 from sophia_infra.components.registration import Registration
-from sophia_infra.manifests import Watched
+from sophia_infra.manifests import ScalingParts, Watched
+from sophia_infra.manifests.namespaces import adapter_here, scaling_here
 from sophia_infra.model.gateway import GatewayConfig
 from sophia_infra.model.kubernetes import Cluster, KubernetesConfig, Placement, WorkloadConfig
 
@@ -51,6 +55,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
         offline_charts: see Registration.
         gateway: `sophia:gateway` of the stack; None without one.
         watched: what monitoring of this cluster knows; None without monitoring.
+        scaling: what the node scaler needs, where it is in this cluster.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
         offline_charts: Path | None = None,
         gateway: GatewayConfig | None = None,
         watched: Watched | None = None,
+        scaling: ScalingParts | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("sophia:kubernetes:Platform", name, None, opts)
@@ -80,6 +86,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
         NodeLabels(f"{name}-node-labels", self._args, below)
         if phase >= kube.workloads_phase:
             self._add_foundations(token, below)
+            self._add_scaling(scaling, below)
             self._add_services(below)
         self.register_outputs({})
 
@@ -97,6 +104,8 @@ class KubernetesPlatform(pulumi.ComponentResource):
             Secrets(f"{name}-secrets", args, token, below)
         if args.watched is not None:
             self._add_monitoring(args.watched, below)
+        if adapter_here(args.kube, args.placement, args.cluster):
+            PrometheusAdapter(f"{name}-adapter", args, below)
         if args.kube.training is not None and args.cluster.name == args.placement.primary:
             TrainingQueues(f"{name}-training", args, below)
 
@@ -105,6 +114,16 @@ class KubernetesPlatform(pulumi.ComponentResource):
         if watched.exporter_settings is not None:
             checksum = self._checksum_of({"api_key": watched.terms.config.exporter.api_key})
             Exporter(f"{self._name}-exporter", self._args, watched, checksum, below)
+
+    def _add_scaling(self, parts: ScalingParts | None, below: pulumi.ResourceOptions) -> None:
+        args = self._args
+        if not scaling_here(args.kube, args.placement, args.cluster):
+            return
+        checksum = (
+            self._checksum_of({"api_key": args.kube.scaler.api_key}) if args.kube.scaler.enabled else None
+        )
+        known = replace(parts or ScalingParts(), secret_checksum=checksum)
+        Scaling(f"{self._name}-scaling", args, known, below)
 
     def _add_services(self, below: pulumi.ResourceOptions) -> None:
         args = self._args

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sophia_infra.emulator.core import Core
-from sophia_infra.model.catalogue import REGIONS
+from sophia_infra.model.catalogue import OBSERVED_REGIONS, REGIONS
 
 __all__ = ["Capacity"]
 
@@ -34,13 +34,18 @@ class Capacity:
         )
         return count is None or live < count
 
+    def regions_shown(self) -> tuple[str, ...]:
+        """Region codes that answers may name, in the order of the catalogue."""
+        hidden = OBSERVED_REGIONS if self._core.settings.documented_regions_only else ()
+        return tuple(region for region in REGIONS if region not in hidden)
+
     def regions_listed(self, instance_type: str, live_by_region: dict[str, int]) -> list[str]:
         """Region codes that /instance-types shows for the type: advisory, like the real list."""
         listed = self._core.state.listed_capacity
         stale = self._core.settings.stale_capacity
         return [
             region
-            for region in REGIONS
+            for region in self.regions_shown()
             if listed.get(
                 _key(instance_type, region),
                 stale or self.has_room(instance_type, region, live_by_region.get(region, 0)),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from sophia_infra.emulator.audit import AuditLog
 from sophia_infra.emulator.billing import Meter
 from sophia_infra.emulator.capacity import Capacity
 from sophia_infra.emulator.core import Core
 from sophia_infra.emulator.document import operation_ids
-from sophia_infra.emulator.errors import InvalidSettings
+from sophia_infra.emulator.errors import INSTANCE_NOT_FOUND, InvalidSettings, Refused
 from sophia_infra.emulator.fabric import Fabric
 from sophia_infra.emulator.faults import FaultBook
 from sophia_infra.emulator.filesystems import Filesystems
@@ -26,6 +27,8 @@ from sophia_infra.model.catalogue import CATALOGUE, REGIONS
 from sophia_infra.model.clock import Clock, ScaledClock, SystemClock, VirtualClock
 
 __all__ = ["Cloud"]
+
+_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 class Cloud:
@@ -107,6 +110,20 @@ class Cloud:
         with self.lock:
             self.capacity.set(instance_type, region, count, listed=listed)
 
+    def set_cluster(self, instance_id: str, cluster_id: str | None) -> None:
+        """Make it a machine of a 1-Click Cluster, as one that was reserved in the console is; None: of none.
+
+        Raises:
+            Refused: no instance ever had this id. InvalidSettings: `cluster_id` is no id.
+        """
+        if cluster_id is not None and not _ID.fullmatch(cluster_id):
+            raise InvalidSettings(f"cluster_id is {cluster_id!r}; it has 32 lower-case hex digits")
+        with self.lock:
+            record = self.core.state.instances.get(instance_id)
+            if record is None:
+                raise Refused(INSTANCE_NOT_FOUND)
+            record.cluster_id = cluster_id
+
     def reset(self) -> None:
         """As new, except for the time: no resources, no faults, no log, first settings and seed."""
         with self.lock:
@@ -133,6 +150,7 @@ class Cloud:
                         "type": one.instance_type,
                         "region": one.region,
                         "ip": one.ip,
+                        "cluster_id": one.cluster_id,
                         "tags": {tag.key: tag.value for tag in one.tags},
                         "ssh_key_names": [one.ssh_key_name],
                         "filesystem_names": [mount.filesystem_name for mount in one.mounts],

@@ -22,7 +22,7 @@ from sophia_infra.emulator.records import State
 __all__ = ["FORMAT", "VERSION", "Keeper", "NoKeeper", "StateFile", "StateKeeper"]
 
 FORMAT = "sophia-emulator-state"
-VERSION = 1
+VERSION = 2
 _TIME_WIDTH = 24
 
 
@@ -116,16 +116,18 @@ class StateFile:
             raise self._corrupt(f"it is not JSON ({error})") from error
         if not isinstance(saved, dict) or saved.get("format") != FORMAT:
             raise self._corrupt("it is not an emulator state")
-        if saved.get("version") != VERSION:
-            raise self._corrupt(f"it has version {saved.get('version')}, this emulator reads {VERSION}")
+        if saved.get("version") not in (1, VERSION):
+            raise self._corrupt(f"it has version {saved.get('version')}, this emulator reads 1 and {VERSION}")
         try:
+            if saved["version"] == 1:
+                _upgrade(saved)
             if saved.keys() != {"format", "version", "now_s", "random", "state"}:
                 raise ValueError("its top-level fields are not those of this version")
             state = cast("State", _decode(State, saved["state"], "state"))
             version, numbers, gauss = saved["random"]
             now_s = float(saved["now_s"])
             core.random.setstate((version, tuple(numbers), gauss))
-        except (TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise self._corrupt(str(error)) from error
         core.state = state
         return max(now_s, self._noted_time())
@@ -155,6 +157,12 @@ class StateKeeper:
 
     def note_time(self) -> None:
         self._file.note_time(self._core.now())
+
+
+def _upgrade(saved: dict[str, Any]) -> None:
+    """Of version 1, which knew no 1-Click Clusters."""
+    for record in saved["state"]["instances"].values():
+        record["cluster_id"] = None
 
 
 def _decode(kind: Any, value: Any, place: str) -> Any:

@@ -73,6 +73,7 @@ class InstanceRecord:
     ended_at_s: float | None = None
     restarting_from: str | None = None
     reads: int = 0
+    cluster_id: str | None = None
     schedule: list[Step] = field(default_factory=list)
 
 

@@ -89,6 +89,10 @@ class CloudSettings:
     get_sees_lagging: bool = False
     """True: GET by id shows an instance that the list does not show yet. Default False: 404 too."""
 
+    documented_regions_only: bool = False
+    """True: regions, images and capacity are shown of the regions of the OpenAPI document alone, because a
+    client that was generated from it refuses an answer that names another. Default False: all seen [O]."""
+
     default_capacity: int | None = None
     """Instances per (type, region) where nothing else was set; None (default): unlimited."""
 

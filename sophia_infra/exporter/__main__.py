@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from sophia_infra.exporter.errors import CannotListen, ExporterError
+from sophia_infra.exporter.errors import ExporterError
 from sophia_infra.exporter.running import LISTEN, run_exporter, set_up_logs
-from sophia_infra.exporter.server import parse_address
+from sophia_infra.metrics_server import CannotListen, ListenError, parse_address
 from sophia_infra.model.errors import ConfigError, Problem
 from sophia_infra.monitoring.exporter_settings import ExporterSettings, read_exporter_settings
 from sophia_infra.provider.cloud_clock import clock_of
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CannotListen as error:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
-    except (ExporterError, ConfigError, SettingsRefused) as error:
+    except (ExporterError, ListenError, ConfigError, SettingsRefused) as error:
         print(f"error: {error}", file=sys.stderr)
         return USAGE
     return 0

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from sophia_infra.lambda_cloud import Instance
 from sophia_infra.model.catalogue import CATALOGUE
 from sophia_infra.model.scaled_tags import is_scaled
 from sophia_infra.monitoring.exporter_settings import ExporterSettings
 from sophia_infra.provider.matching import ENDED_STATUSES, LIVE_STATUSES, is_for, launched_at_s
+from sophia_infra.provider.ownership import OWNERS, Claim, MachineOwner, claim_of
 from sophia_infra.provider.tags import NAME_TAG, STACK_TAG, LaunchKey, Owner
 
 __all__ = ["NO_GPU", "OWNERS", "Fleet", "Machine", "MachineOwner", "see_fleet"]
-
-MachineOwner = Literal["stack", "orphan", "other", "unknown"]
-"""stack: in the file, by our tags or adopted, or of its node scaler. orphan: of our stack and none of these,
-or a second machine for one name. other: of another stack. unknown: no tag of ours and not adopted."""
-
-OWNERS: tuple[MachineOwner, ...] = get_args(MachineOwner)
 
 NO_GPU = "none"
 """GPU model of a machine without one."""
@@ -36,7 +30,7 @@ class Machine:
         gpu_model: `GH200`; `NO_GPU` without.
         gpus, vcpus, memory_gib: of the whole machine, as the API says.
         region: code.
-        stack: whose it is by its tag, "project/stack"; ours for an adopted one; "" when nobody's.
+        stack: whose it is by its tags, "project/stack"; ours for an adopted one; "" when nobody's.
         owner: seen from our stack.
         node: name of its node in our cluster; "" when it is none.
         status: the API's.
@@ -117,14 +111,11 @@ def _precedence(instance: Instance, stack: str, name: str) -> tuple[bool, bool, 
 def _machine(
     instance: Instance, settings: ExporterSettings, chosen: str | None, second: str | None
 ) -> Machine:
-    tagged = instance.tags.get(STACK_TAG, "")
-    owner: MachineOwner
-    if chosen is not None or (tagged == settings.stack and second is None and is_scaled(instance.tags)):
-        owner = "stack"
-    elif second is not None or tagged == settings.stack:
-        owner = "orphan"
-    else:
-        owner = "other" if tagged else "unknown"
+    claim = claim_of(instance.tags, settings.stack)
+    if chosen is not None:
+        claim = Claim("stack", settings.stack)
+    elif second is not None:
+        claim = Claim("orphan", settings.stack)
     name = chosen or second or instance.tags.get(NAME_TAG) or instance.name or ""
     kind = instance.instance_type
     return Machine(
@@ -136,8 +127,8 @@ def _machine(
         vcpus=kind.specs.vcpus,
         memory_gib=kind.specs.memory_gib,
         region=instance.region,
-        stack=settings.stack if owner in ("stack", "orphan") else tagged,
-        owner=owner,
+        stack=claim.stack,
+        owner=claim.owner,
         node=_node(instance, settings, chosen, name),
         status=instance.status,
         launched_at_s=launched_at_s(instance),

@@ -14,10 +14,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from sophia_infra.exporter.attempts import Attempts
 from sophia_infra.exporter.exposition import FleetCollector, registry_of
 from sophia_infra.exporter.poller import Poller
-from sophia_infra.exporter.server import MetricsServer
 from sophia_infra.exporter.state_file import StateFile
 from sophia_infra.exporter.timing import Timing
 from sophia_infra.lambda_cloud import LambdaCloud, Pacer, install_redaction
+from sophia_infra.metrics_server import MetricsServer
 from sophia_infra.model.clock import Clock
 from sophia_infra.monitoring.exporter_settings import ExporterSettings
 from sophia_infra.provider.settings import CloudAccess
@@ -58,7 +58,12 @@ def run_exporter(
     """
     stopped = threading.Event() if stop is None else stop
     cloud, poller, registry = _parts(settings, access, clock, state, pacer)
-    server = MetricsServer(registry, listen, lambda: poller.snapshot.was_tried)
+    server = MetricsServer(
+        registry,
+        listen,
+        lambda: poller.snapshot.was_tried,
+        waits_for="no list of machines was tried yet",
+    )
     with cloud, _signals_set(stopped), server:
         _log.info(
             "serving %s/metrics for %s: %s at %s every %d s, %d machines in the file, state %s",

@@ -20,7 +20,11 @@ from sophia_infra.manifests.namespaces import namespaces
 from sophia_infra.manifests.network_policies import network_policies
 from sophia_infra.manifests.node_labels import node_labels
 from sophia_infra.manifests.objects import ChartRelease, Item, Manifest
+from sophia_infra.manifests.prometheus_adapter import prometheus_adapter
 from sophia_infra.manifests.queues import training_queues
+from sophia_infra.manifests.scaling.forecaster import forecaster
+from sophia_infra.manifests.scaling.node_scaler import node_scaler
+from sophia_infra.manifests.scaling.site import ScalingParts
 from sophia_infra.manifests.workload import workload
 
 __all__ = [
@@ -31,12 +35,14 @@ __all__ = [
     "Manifest",
     "ManifestError",
     "NameTaken",
+    "ScalingParts",
     "Watched",
     "all_objects",
     "check_names",
     "database",
     "exporter",
     "external_secrets_operator",
+    "forecaster",
     "gpu_operator",
     "gpu_quota",
     "image_policy",
@@ -48,7 +54,9 @@ __all__ = [
     "namespaces",
     "network_policies",
     "node_labels",
+    "node_scaler",
     "priority_classes",
+    "prometheus_adapter",
     "resolved_gateway",
     "secret_store",
     "storage_classes",

@@ -63,7 +63,7 @@ def autoscaler(
     body = {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
-        "metadata": build_metadata(name, workload.namespace),
+        "metadata": build_metadata(config.object_name(name), workload.namespace),
         "spec": {
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
             "minReplicas": min(config.min, max_replicas),

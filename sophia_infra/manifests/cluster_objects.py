@@ -25,7 +25,11 @@ from sophia_infra.manifests.namespaces import namespaces
 from sophia_infra.manifests.network_policies import network_policies
 from sophia_infra.manifests.node_labels import node_labels
 from sophia_infra.manifests.objects import Item, Manifest
+from sophia_infra.manifests.prometheus_adapter import prometheus_adapter
 from sophia_infra.manifests.queues import training_queues
+from sophia_infra.manifests.scaling.forecaster import forecaster
+from sophia_infra.manifests.scaling.node_scaler import node_scaler
+from sophia_infra.manifests.scaling.site import ScalingParts
 from sophia_infra.manifests.workload import workload
 from sophia_infra.model.gateway import GatewayConfig
 from sophia_infra.model.kubernetes import Cluster, KubernetesConfig, Placement, WorkloadConfig
@@ -63,6 +67,7 @@ def all_objects(
     secret_checksums: Mapping[str, str] | None = None,
     gateway: GatewayConfig | None = None,
     watched: Watched | None = None,
+    scaling: ScalingParts | None = None,
 ) -> ClusterObjects:
     """Everything of `cluster`.
 
@@ -72,6 +77,7 @@ def all_objects(
             out are not restarted by a rotation.
         gateway: `sophia:gateway`; needed where a row is the gateway.
         watched: what monitoring of this cluster knows; needed with `kube.monitoring`.
+        scaling: what the node scaler needs; without it there is none.
 
     Raises:
         NameTaken: two objects would have one name; nothing is made.
@@ -104,6 +110,9 @@ def all_objects(
             *secret_store(kube, placement, cluster, token),
             *(monitoring(watched) if watched is not None else ()),
             *(exporter(watched, checksums.get(EXPORTER)) if watched is not None else ()),
+            *prometheus_adapter(kube, placement, cluster),
+            *forecaster(kube, placement, cluster),
+            *(node_scaler(kube, placement, cluster, scaling) if scaling is not None else ()),
             *training_queues(kube, placement, cluster),
         ),
         services=services,

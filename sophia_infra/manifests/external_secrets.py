@@ -11,8 +11,9 @@ from sophia_infra.manifests.names import (
     ESC_TOKEN_SECRET,
     EXTERNAL_SECRETS_NAMESPACE,
     MONITORING_NAMESPACE,
+    SCALING_NAMESPACE,
 )
-from sophia_infra.manifests.namespaces import namespace_manifest_name, own_namespaces
+from sophia_infra.manifests.namespaces import namespace_manifest_name, own_namespaces, scaling_here
 from sophia_infra.manifests.objects import ChartRelease, Item, Manifest, build_metadata
 from sophia_infra.manifests.tolerations import ARM64_TOLERATION
 from sophia_infra.model.kubernetes import Cluster, KubernetesConfig, Placement
@@ -100,6 +101,8 @@ def secret_store(kube: KubernetesConfig, placement: Placement, cluster: Cluster,
     namespaces = list(own_namespaces(kube, placement, cluster))
     if kube.monitoring is not None:
         namespaces.append(MONITORING_NAMESPACE)
+    if scaling_here(kube, placement, cluster):
+        namespaces.append(SCALING_NAMESPACE)
     store = Manifest(
         store_manifest_name(cluster),
         {

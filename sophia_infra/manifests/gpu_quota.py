@@ -26,7 +26,7 @@ def free_places(placement: Placement, cluster: Cluster) -> dict[str, int]:
 
 
 def gpu_places_by_namespace(kube: KubernetesConfig, placement: Placement, cluster: Cluster) -> dict[str, int]:
-    """Namespace -> GPU places it may request; the sum is never above what the cluster has."""
+    """Namespace -> GPU places it may request; in all at most what the cluster has or may get."""
     places = dict.fromkeys(own_namespaces(kube, placement, cluster), 0)
     for name, row in kube.enabled_workloads().items():
         if row.gpu is not None and placement.workload_cluster.get(name) == cluster.name:

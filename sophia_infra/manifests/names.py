@@ -10,6 +10,7 @@ from typing import Final
 from sophia_infra.model.kubernetes import LABEL_PREFIX
 
 __all__ = [
+    "ADAPTER_NAMESPACE",
     "ARCHITECTURES_ANNOTATION",
     "ARCH_LABEL",
     "ARM64_TAINT",
@@ -21,6 +22,7 @@ __all__ = [
     "ESC_TOKEN_SECRET",
     "EXTERNAL_SECRETS_NAMESPACE",
     "FIELD_MANAGER",
+    "FORECASTER",
     "GPU_LABEL",
     "GPU_OPERATOR_NAMESPACE",
     "GPU_RESOURCE",
@@ -29,8 +31,12 @@ __all__ = [
     "MONITORING_NAMESPACE",
     "NAMESPACE_LABEL",
     "NAME_LABEL",
+    "NODE_SCALER",
     "PURPOSE_LABEL",
     "ROLE_LABEL_PREFIX",
+    "SCALER_JOIN_KEY",
+    "SCALER_JOIN_SECRET",
+    "SCALING_NAMESPACE",
     "SCRAPED_LABEL",
     "SECRET_CHECKSUM_ANNOTATION",
     "bounded",
@@ -64,15 +70,24 @@ ARCHITECTURES_ANNOTATION: Final = f"{LABEL_PREFIX}architectures"
 CONFIG_CHECKSUM_ANNOTATION: Final = f"{LABEL_PREFIX}config-checksum"
 SECRET_CHECKSUM_ANNOTATION: Final = f"{LABEL_PREFIX}secret-checksum"
 
+ADAPTER_NAMESPACE: Final = "prometheus-adapter"
 GPU_OPERATOR_NAMESPACE: Final = "gpu-operator"
 EXTERNAL_SECRETS_NAMESPACE: Final = "external-secrets"
 KEDA_NAMESPACE: Final = "keda"
 KUEUE_NAMESPACE: Final = "kueue-system"
 MONITORING_NAMESPACE: Final = "monitoring"
+SCALING_NAMESPACE: Final = "sophia-scaling"
+
+FORECASTER: Final = "sophia-forecaster"
+NODE_SCALER: Final = "sophia-node-scaler"
+"""Pods, Service, account and job of each of the two."""
+SCALER_JOIN_SECRET: Final = "sophia-node-scaler-join"  # noqa: S105 - the name of a Secret, not a secret
+"""What the scaler's machines join with; as with ESC_TOKEN_SECRET, the policy has to allow its name."""
+SCALER_JOIN_KEY: Final = "join.json"
 
 ESC_STORE: Final = "pulumi-esc-store"
 ESC_TOKEN_SECRET: Final = "pulumi-esc-token"  # noqa: S105 - the name of a Secret, not a secret
-"""The one Secret that this program writes; the policy `secrets-by-external-secret` has to allow its name."""
+"""A Secret that this program writes; the policy `secrets-by-external-secret` has to allow its name."""
 ESC_TOKEN_KEY: Final = "token"  # noqa: S105 - a key inside that Secret
 
 NAME_CHARACTERS: Final = 63

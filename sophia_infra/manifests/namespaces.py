@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from sophia_infra.manifests.names import (
+    ADAPTER_NAMESPACE,
     EXTERNAL_SECRETS_NAMESPACE,
     GPU_OPERATOR_NAMESPACE,
     KEDA_NAMESPACE,
     KUEUE_NAMESPACE,
     MONITORING_NAMESPACE,
     PURPOSE_LABEL,
+    SCALING_NAMESPACE,
 )
 from sophia_infra.manifests.objects import Manifest, build_metadata
 from sophia_infra.model.kubernetes import Cluster, KubernetesConfig, NamespaceConfig, Placement
 
 __all__ = [
+    "adapter_here",
     "gpu_operator_namespace",
     "namespace_manifest_name",
     "namespaces",
     "own_namespaces",
+    "scaling_here",
     "training_here",
 ]
 
@@ -25,6 +29,23 @@ __all__ = [
 def training_here(kube: KubernetesConfig, cluster: Cluster) -> bool:
     """Whether the training queue exists in this cluster: it is asked for, and there are GPUs to queue for."""
     return kube.training is not None and any(node.places for node in cluster.nodes)
+
+
+def adapter_here(kube: KubernetesConfig, placement: Placement, cluster: Cluster) -> bool:
+    """Whether prometheus-adapter exists in this cluster: by order, or because an autoscaler here needs it."""
+    stated = kube.autoscaling.adapter.enabled
+    if stated is not None:
+        return stated
+    return kube.monitoring is not None and any(
+        kube.autoscaling.asks_adapter(row.autoscale)
+        for name, row in kube.enabled_workloads().items()
+        if placement.workload_cluster.get(name) == cluster.name
+    )
+
+
+def scaling_here(kube: KubernetesConfig, placement: Placement, cluster: Cluster) -> bool:
+    """Whether forecaster or node scaler run in this cluster: in the primary one, where they are on."""
+    return (kube.forecaster.enabled or kube.scaler.enabled) and cluster.name == placement.primary
 
 
 def own_namespaces(
@@ -72,9 +93,13 @@ def namespaces(kube: KubernetesConfig, placement: Placement, cluster: Cluster) -
         made.append(_namespace(cluster, KUEUE_NAMESPACE, "restricted", "platform"))
     if kube.autoscaling.keda.enabled:
         made.append(_namespace(cluster, KEDA_NAMESPACE, "restricted", "platform"))
+    if adapter_here(kube, placement, cluster):
+        made.append(_namespace(cluster, ADAPTER_NAMESPACE, "restricted", "platform"))
     if kube.monitoring is not None:
         # node-exporter reads the node: its network, its processes and its file systems.
         made.append(_namespace(cluster, MONITORING_NAMESPACE, "privileged", "platform"))
+    if scaling_here(kube, placement, cluster):
+        made.append(_namespace(cluster, SCALING_NAMESPACE, "restricted", "platform"))
     training = kube.training.namespace if kube.training is not None else None
     for name, config in own_namespaces(kube, placement, cluster).items():
         purpose = "training" if name == training else "workloads"

@@ -1,6 +1,6 @@
 """Who may talk to whom. Nothing by default; then names, the rows' `talks_to`, the way in, and scraping.
 
-No pod of ours asks the API server (none has a token), so no policy opens the way to it.
+Of our pods the node scaler alone asks the API server; no other has a token, or a way to it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ __all__ = [
     "from_pods",
     "from_prometheus",
     "network_policies",
+    "to_anywhere",
     "to_internet",
     "to_names",
     "to_pods",
@@ -167,6 +168,11 @@ def to_internet(ports: Iterable[int] = _INTERNET_PORTS) -> dict[str, Any]:
         "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": _NOT_INTERNET}}],
         "ports": _tcp(ports),
     }
+
+
+def to_anywhere(ports: Iterable[int]) -> dict[str, Any]:
+    """Egress to any address on these ports: for what no rule can name, such as the API server."""
+    return {"ports": _tcp(ports)}
 
 
 def to_names() -> dict[str, Any]:

@@ -151,7 +151,7 @@ def scratch_volume(name: str, size: str, *, in_memory: bool = False) -> dict[str
 
 
 def service_account(name: str, namespace: str, after: tuple[str, ...]) -> Manifest:
-    """An account of its own without a token: no pod of ours asks the API server."""
+    """An account of its own whose token no pod gets unasked: almost none of ours asks the API server."""
     body = {
         "apiVersion": "v1",
         "kind": "ServiceAccount",

@@ -1,13 +1,14 @@
-"""Probes of a workload: what Kubernetes asks it, and how long it waits."""
+"""A container's life with Kubernetes: what it is asked, how long that waits, and how it is told to end."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+from sophia_infra.model.gateway_rules import LINGER_S
 from sophia_infra.model.kubernetes import WorkloadConfig
 
-__all__ = ["build_probes"]
+__all__ = ["build_lifecycle", "build_probes"]
 
 _STARTUP_PERIOD_S = 5
 
@@ -43,3 +44,14 @@ def build_probes(row: WorkloadConfig) -> dict[str, Any]:
             "failureThreshold": 3,
         },
     }
+
+
+def build_lifecycle(row: WorkloadConfig) -> dict[str, Any]:
+    """A model's server is told to end seconds after its Service knows, so that no new call finds it deaf.
+
+    What it has begun it may finish: the row's `grace_s` counts from here. The gateway lingers by itself.
+    """
+    wait_s = min(LINGER_S, row.grace_s - 1)
+    if row.vllm is None or wait_s < 1:
+        return {}
+    return {"lifecycle": {"preStop": {"sleep": {"seconds": wait_s}}}}

@@ -27,7 +27,7 @@ from sophia_infra.manifests.pods import (
     service_account,
     spread,
 )
-from sophia_infra.manifests.probes import build_probes
+from sophia_infra.manifests.probes import build_lifecycle, build_probes
 from sophia_infra.manifests.services import build_ingress, build_service
 from sophia_infra.model.kubernetes import Cluster, KubernetesConfig, Placement, WorkloadConfig
 
@@ -204,6 +204,7 @@ def _container(name: str, row: WorkloadConfig, kube: KubernetesConfig, files: Po
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [*_mounts(row), *files.mounts()],
         **build_probes(row),
+        **build_lifecycle(row),
     }
     if environment:
         container["env"] = environment

@@ -20,6 +20,7 @@ __all__ = [
     "CATALOGUE",
     "IMAGE_FAMILIES",
     "INSTANCE_TYPE_FORMS",
+    "OBSERVED_REGIONS",
     "REGIONS",
     "REGIONS_WITHOUT_FIREWALL",
     "Architecture",
@@ -84,6 +85,9 @@ CATALOGUE: Mapping[str, InstanceType] = MappingProxyType(
 
 REGIONS: Mapping[str, str] = MappingProxyType(load_json("regions.json")["regions"])
 """Region code -> description."""
+
+OBSERVED_REGIONS = frozenset(load_json("regions.json")["observed_only"])
+"""Those that are in no version of the vendor's document, and were seen all the same."""
 
 REGIONS_WITHOUT_FIREWALL = frozenset({"us-south-1"})
 """Where Lambda does not apply firewall rules. Source: OpenAPI 1.10.0, PUT /firewall-rules."""

@@ -49,6 +49,7 @@ def read_parts(raw: Mapping[str, Any]) -> StackParts:
             if cluster is not None
         },
         scaler=None if raw.get("scaler") is None else _one(raw["scaler"], ScalerConfig),
+        has_scaler=raw.get("scaler") is not None,
         is_whole=fleet is not None and None not in fleet.values() and not unreadable,
     )
 

@@ -11,16 +11,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["OWNER_WORD", "SCALED_NODE_LABEL", "SCALER_TAG", "ScaledName", "is_scaled", "scaled_name"]
+__all__ = [
+    "LEASE_NAMESPACE",
+    "OWNER_WORD",
+    "SCALED_NODE_LABEL",
+    "SCALER_TAG",
+    "ScaledName",
+    "is_scaled",
+    "lease_name",
+    "scaled_name",
+]
 
 SCALER_TAG: Final = "sophia-scaler"
 SCALED_NODE_LABEL: Final = "sophia.internal/scaled"
 """On every node of the scaler, with its pool; for the fleet's own label `sophia up` would retire it."""
+LEASE_NAMESPACE: Final = "kube-system"
+"""Of the Lease by which one scaler acts: the same for one inside of the cluster and one outside."""
 OWNER_WORD: Final = "node scaler"
 """Who looks after such a machine, in words for people."""
 
 _NAME_TAG: Final = "sophia-name"
 _VALUE = re.compile(r"(?P<pool>[a-z][a-z0-9-]{0,49})/(?P<number>[1-9][0-9]{0,3})-(?P<begun>[0-9]{1,12})")
+
+
+def lease_name(stack: str) -> str:
+    """Name of the Lease of a stack; `stack` is the last part of its tag."""
+    return f"sophia-scaler-{stack}".lower().replace("_", "-")
 
 
 def scaled_name(pool: str, number: int) -> str:

@@ -24,7 +24,7 @@ from sophia_infra.model.scaler import ScalerConfig
 from sophia_infra.model.ssh import SshConfig
 from sophia_infra.model.stack_rules import StackParts, find_stack_conflicts, find_warnings
 from sophia_infra.model.storage import FilesystemConfig
-from sophia_infra.model.training import TrainingSection
+from sophia_infra.model.training import ClusterConfig, OneClickConfig, TrainingSection
 from sophia_infra.model.value_types import DnsName, FilesystemName, Phase
 
 __all__ = ["EmulatorConfig", "Endpoint", "StackConfig"]
@@ -87,8 +87,8 @@ class StackConfig(ClosedModel):
     )
     training: TrainingSection = Field(
         default_factory=dict,
-        description="Name -> training cluster that `sophia train run` launches for one job and ends. Default "
-        "none: nothing trains.",
+        description="Name -> training cluster that `sophia train run` launches for one job and ends, or a "
+        "1-Click Cluster that is only read. Default none: nothing trains.",
     )
     scaler: ScalerConfig | None = Field(
         default=None,
@@ -123,13 +123,24 @@ class StackConfig(ClosedModel):
             kubernetes=self.kubernetes,
             gateway=self.gateway,
             has_gateway=self.gateway is not None,
-            training=self.training,
+            training=self.training_clusters,
             scaler=self.scaler,
+            has_scaler=self.scaler is not None,
         )
         conflicts = find_stack_conflicts(parts)
         if conflicts:
             raise ConflictsFound(conflicts)
         return self
+
+    @property
+    def training_clusters(self) -> dict[str, ClusterConfig]:
+        """Name -> cluster that a run launches."""
+        return {name: one for name, one in self.training.items() if isinstance(one, ClusterConfig)}
+
+    @property
+    def one_click_clusters(self) -> dict[str, OneClickConfig]:
+        """Name -> 1-Click Cluster that is only read."""
+        return {name: one for name, one in self.training.items() if isinstance(one, OneClickConfig)}
 
     def instances(self, phase: int | None = None) -> dict[str, InstanceConfig]:
         """Name -> instance up to `phase` (default: the stack's), in the order of the file."""

@@ -13,6 +13,7 @@ from sophia_infra.model.gateway import GatewayConfig
 from sophia_infra.model.gateway_rules import find_gateway_conflicts
 from sophia_infra.model.instance import InstanceConfig
 from sophia_infra.model.kubernetes.config import KubernetesConfig
+from sophia_infra.model.kubernetes.scaling_fit import find_scaling_misfits
 from sophia_infra.model.kubernetes.stack_fit import find_fit_conflicts
 from sophia_infra.model.network import FirewallConfig
 from sophia_infra.model.scaler import ScalerConfig
@@ -41,6 +42,7 @@ class StackParts:
         has_gateway: the key is there, right or wrong.
         training: clusters that could be read.
         scaler: None without one, and when it could not be read.
+        has_scaler: the key is there, right or wrong.
     """
 
     fleet: Mapping[str, InstanceConfig]
@@ -56,6 +58,7 @@ class StackParts:
     has_gateway: bool = False
     training: Mapping[str, ClusterConfig] = field(default_factory=dict)
     scaler: ScalerConfig | None = None
+    has_scaler: bool = False
 
 
 def find_stack_conflicts(parts: StackParts) -> list[Conflict]:
@@ -76,14 +79,18 @@ def _find_launcher_misfits(parts: StackParts) -> Iterator[Conflict]:
     """Of what launches machines beside the fleet: training runs and the node scaler."""
     # A section that cannot be read is there all the same.
     has_kubernetes = parts.kubernetes is not None or not parts.is_whole
+    kube = parts.kubernetes
+    has_queue = has_kubernetes if kube is None else kube.cluster == "joined" and kube.training is not None
     yield from find_training_conflicts(
-        parts.training, filesystems=parts.filesystems, has_ssh=parts.has_ssh, has_kubernetes=has_kubernetes
+        parts.training, filesystems=parts.filesystems, has_ssh=parts.has_ssh, has_queue=has_queue
     )
     if parts.scaler is not None:
         names = {*parts.fleet, *(one.name for one in parts.fleet.values() if one.name is not None)}
         yield from find_scaler_conflicts(
             parts.scaler, fleet=names, has_ssh=parts.has_ssh, has_kubernetes=has_kubernetes
         )
+    if parts.kubernetes is not None and parts.is_whole and (parts.scaler is not None or not parts.has_scaler):
+        yield from find_scaling_misfits(parts.kubernetes, parts.scaler, parts.fleet, parts.phase)
 
 
 def find_warnings(fleet: Mapping[str, InstanceConfig], firewalls: Mapping[str, FirewallConfig]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, WrapValidator, model_validator
 
 from sophia_infra.model.catalogue import REGIONS, parse_region
 from sophia_infra.model.errors import Refused
@@ -24,6 +24,8 @@ from sophia_infra.model.forms import (
 )
 from sophia_infra.model.inference import VariableName
 from sophia_infra.model.instance import WaitForCapacity
+from sophia_infra.model.kubernetes.texts import ImageText
+from sophia_infra.model.one_click import OneClickConfig
 from sophia_infra.model.training_rules import find_cluster_conflicts
 from sophia_infra.model.value_types import (
     DnsName,
@@ -37,14 +39,20 @@ from sophia_infra.model.value_types import (
 __all__ = [
     "MAX_HOURS",
     "MAX_NODES",
+    "TRAINING_NODE_LABEL",
     "Bootstrap",
     "ClusterConfig",
+    "OneClickConfig",
     "TrainingSection",
+    "training_gpu_label",
 ]
 
 MAX_NODES = 8
 """The plan's ceiling: 8 nodes of 8 GPUs are its 64 GPUs."""
 MAX_HOURS = 720
+
+TRAINING_NODE_LABEL = "sophia.internal/training"
+"""On every node that a run's machine became, with the name of its training cluster."""
 
 Bootstrap = Literal["torchrun_ssh", "join"]
 
@@ -113,6 +121,13 @@ class ClusterConfig(ClosedModel):
         description="Fewest nodes with which a run goes on when some are lost, 1 to max_nodes. Default: as "
         "many as were launched, so that the run ends with the first lost one.",
     )
+    replace_lost: YesNo = Field(
+        default=False,
+        description="true launches a machine again for each lost node once it has ended, where the region "
+        "has room and half an hour of the limits is left; below min_nodes the others wait for it within "
+        "wait_for_capacity. Default false: a launch in the middle of a run costs a boot, so nobody gets one "
+        "unasked.",
+    )
     max_usd: UsdAmount = Field(
         description="Most dollars of one run, at list price. No default: a cap that nobody chose protects "
         "nobody."
@@ -129,6 +144,16 @@ class ClusterConfig(ClosedModel):
         default="torchrun_ssh",
         description="torchrun_ssh (torchrun on every node by SSH) or join (nodes of the Kubernetes cluster, "
         "a Kueue job). Default torchrun_ssh: needs no cluster.",
+    )
+    image: ImageText | None = Field(
+        default=None,
+        description="join: image of the job with torchrun in it, with a fixed tag or digest. Default none, "
+        "which only torchrun_ssh can do with.",
+    )
+    claim: DnsName | None = Field(
+        default=None,
+        description="join: PersistentVolumeClaim in the namespace of training jobs, mounted at /checkpoints. "
+        "Default none.",
     )
     env: tuple[VariableName, ...] = Field(
         default=(),
@@ -219,5 +244,17 @@ class ClusterConfig(ClosedModel):
         return (f"Lambda sells no type {self._written_type}; {self.type} is taken, its one type like that.",)
 
 
-TrainingSection: TypeAlias = dict[DnsName, ClusterConfig]
-"""`sophia:training`: name -> cluster."""
+def training_gpu_label(gpu_model: str) -> str:
+    """The GPU label of a training node: another one than services ask for, so that none lands there."""
+    return f"{gpu_model.lower()}-training"
+
+
+def _by_kind(raw: Any, _read: Any) -> ClusterConfig | OneClickConfig:
+    """Which of the two it is, the key `cluster_id` says: what is wrong is said of the one that was meant."""
+    if isinstance(raw, OneClickConfig) or (isinstance(raw, Mapping) and "cluster_id" in raw):
+        return OneClickConfig.model_validate(raw)
+    return ClusterConfig.model_validate(raw)
+
+
+TrainingSection: TypeAlias = dict[DnsName, Annotated[ClusterConfig | OneClickConfig, WrapValidator(_by_kind)]]
+"""`sophia:training`: name -> cluster that is launched for a run, or 1-Click Cluster that is only read."""

@@ -21,11 +21,13 @@ def find_training_conflicts(
     *,
     filesystems: Mapping[str, FilesystemConfig | None] | None,
     has_ssh: bool,
-    has_kubernetes: bool,
+    has_queue: bool,
 ) -> list[Conflict]:
     """What does not go together with the rest of the stack file, with paths from its top.
 
     Args:
+        section: clusters that are launched; 1-Click Clusters go with everything.
+        has_queue: whether Kubernetes is formed by joining machines, and has a queue for training jobs.
         filesystems: `sophia:filesystems`; None when it could not be read, a value None for one of those.
     """
     found: list[Conflict] = []
@@ -40,8 +42,15 @@ def find_training_conflicts(
             found.append(
                 _at(name, "ssh_key", Refused("is missing, and so is sophia:ssh: a launch takes one"))
             )
-        if cluster.bootstrap == "join" and not has_kubernetes:
-            found.append(_at(name, "bootstrap", Refused("needs sophia:kubernetes"), "join"))
+        if cluster.bootstrap == "join" and not has_queue:
+            found.append(
+                _at(
+                    name,
+                    "bootstrap",
+                    Refused("needs sophia:kubernetes with cluster: joined and training: {}"),
+                    "join",
+                )
+            )
         if cluster.checkpoints is not None and filesystems is not None:
             found += _find_wrong_filesystem(name, cluster, cluster.checkpoints, filesystems)
     return found
@@ -84,6 +93,10 @@ def find_cluster_conflicts(cluster: ClusterConfig) -> Iterator[Conflict]:
     for at, name in enumerate(cluster.fallbacks):
         if name in cluster.types[: at + 1]:
             yield Conflict(("fallbacks", at), Refused("is named twice"), human_instance_type(name))
+    if (cluster.image is not None) != (cluster.bootstrap == "join"):
+        yield Conflict(("image",), Refused("goes with bootstrap: join, and only with it"))
+    if cluster.claim is not None and cluster.bootstrap != "join":
+        yield Conflict(("claim",), Refused("goes with bootstrap: join, and only with it"), cluster.claim)
     if cluster.self_terminate != (cluster.self_terminate_key_env is not None):
         yield Conflict(
             ("self_terminate_key_env",), Refused("goes with self_terminate: true, and only with it")

@@ -57,6 +57,7 @@ class Terms:
         config: of monitoring.
         has_gateway, has_training, has_secrets, has_keda, has_certificates, has_gpu_metrics: which parts the
             stack has.
+        has_forecast: whether the forecaster runs here, or KEDA scales a row by the forecast.
     """
 
     stack: str
@@ -72,6 +73,7 @@ class Terms:
     has_keda: bool
     has_certificates: bool
     has_gpu_metrics: bool
+    has_forecast: bool = False
 
     @property
     def slo(self) -> Decimal:
@@ -114,7 +116,13 @@ def terms_of(config: StackConfig, stack: str) -> Terms:
         has_keda=kube.autoscaling.keda.enabled,
         has_certificates=kube.ingress is not None,
         has_gpu_metrics=kube.gpu_operator.enabled and kube.gpu_operator.dcgm_exporter,
+        has_forecast=kube.forecaster.enabled or _scales_by_forecast(kube),
     )
+
+
+def _scales_by_forecast(kube: KubernetesConfig) -> bool:
+    rows = kube.enabled_workloads().values()
+    return kube.autoscaling.keda.enabled and any(row.autoscale and row.autoscale.forecast for row in rows)
 
 
 def services_of(kube: KubernetesConfig) -> tuple[Service, ...]:

@@ -14,15 +14,19 @@ from enum import StrEnum
 from typing import Any
 
 from sophia_infra.lambda_cloud import Instance
-from sophia_infra.model.scaled_tags import is_scaled
 from sophia_infra.operations.fleet_status import usd_so_far
 from sophia_infra.provider.instance_spec import LIVE_STATUSES, InstanceSpec
 from sophia_infra.provider.journal import Intent
+from sophia_infra.provider.ownership import claim_of
+from sophia_infra.provider.run_tags import RunTags
 from sophia_infra.provider.tags import LAUNCH_TAG, NAME_TAG, STACK_TAG
 
 __all__ = ["Finding", "FindingKind", "examine", "ids_in_state"]
 
 INSTANCE_TYPE_TOKEN = "pulumi-python:dynamic/lambda:Instance"  # noqa: S105 (a resource type, no secret)
+
+_OVERDUE_S = 600.0
+"""How long after its deadline a training machine may be on its way out: a poll, and its end."""
 
 
 class FindingKind(StrEnum):
@@ -34,6 +38,7 @@ class FindingKind(StrEnum):
     GONE = "gone"
     TO_DELETE = "still to be terminated"
     LEFTOVER = "leftover entry"
+    OVERDUE = "training machine past its deadline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +109,12 @@ def examine(
     )
     by_key: dict[str, list[Instance]] = defaultdict(list)
     for machine in live.values():
-        # Those of the node scaler are in no state on purpose.
-        if machine.tags.get(STACK_TAG) == stack and not is_scaled(machine.tags):
-            by_key[f"{stack}/{machine.tags.get(NAME_TAG)}/{machine.tags.get(LAUNCH_TAG)}"].append(machine)
+        # Those of the node scaler and of training runs are in no state on purpose.
+        if claim_of(machine.tags, stack).owner == "orphan":
+            owner = machine.tags.get(STACK_TAG)
+            by_key[f"{owner}/{machine.tags.get(NAME_TAG)}/{machine.tags.get(LAUNCH_TAG)}"].append(machine)
+        elif (overdue := _overdue(stack, machine, now_s)) is not None:
+            findings.append(overdue)
     for key, group in by_key.items():
         strays = [machine for machine in group if machine.id not in held]
         doubled = len(group) > 1
@@ -150,6 +158,21 @@ def _of_state(
                 "the state holds it, and it no longer runs",
                 f"{command} --refresh",
             )
+
+
+def _overdue(stack: str, machine: Instance, now_s: float) -> Finding | None:
+    run = RunTags.of(machine.tags)
+    if run is None or run.stack != stack or now_s - run.deadline_s <= _OVERDUE_S:
+        return None
+    return Finding(
+        FindingKind.OVERDUE,
+        machine.name or "?",
+        machine.id,
+        f"run {run.run_id} should have ended it, and neither starter nor watchdog did",
+        f"sophia train sweep --stack {stack.rsplit('/', 1)[-1]}",
+        machine.instance_type.usd_per_hour,
+        usd_so_far(machine, now_s),
+    )
 
 
 def _stray(stack: str, machine: Instance, now_s: float, doubled: bool, expected: bool) -> Finding:

@@ -11,9 +11,9 @@ from sophia_infra.lambda_cloud import Instance
 from sophia_infra.model.catalogue import CATALOGUE
 from sophia_infra.model.instance import InstanceConfig
 from sophia_infra.model.money import HOURS_PER_MONTH
-from sophia_infra.model.scaled_tags import OWNER_WORD, is_scaled
-from sophia_infra.provider.matching import LIVE_STATUSES, is_for, usd_so_far
-from sophia_infra.provider.tags import NAME_TAG, STACK_TAG
+from sophia_infra.provider.matching import is_billed, is_for, usd_so_far
+from sophia_infra.provider.ownership import claim_of
+from sophia_infra.provider.tags import NAME_TAG
 
 __all__ = ["FleetStatus", "MachineRow", "build_fleet_status", "usd_so_far"]
 
@@ -22,8 +22,8 @@ __all__ = ["FleetStatus", "MachineRow", "build_fleet_status", "usd_so_far"]
 class MachineRow:
     """One line of the table. `status` is the API's, or `absent` when the file asks for it and nothing runs.
 
-    `usd_per_hour` is the list price of what runs, 0 when nothing does. `usd_so_far` is None for a machine
-    whose launch time is unknown (adopted ones carry no tag).
+    `usd_per_hour` is the list price of what runs or is ending, 0 when nothing does. `usd_so_far` is None for
+    a machine whose launch time is unknown (adopted ones carry no tag).
     """
 
     name: str
@@ -65,11 +65,17 @@ class MachineRow:
 
 @dataclass(frozen=True, slots=True)
 class FleetStatus:
-    """All machines of one stack, and the rest of the account in two figures."""
+    """All machines of one stack, its training runs' and the rest of the account in two figures each.
+
+    Machines of training runs are in no file and in no sum of the fleet: a run has a cap of its own, and ends
+    within hours.
+    """
 
     rows: tuple[MachineRow, ...]
     other_machines: int
     other_usd_per_hour: Decimal
+    training_machines: int = 0
+    training_usd_per_hour: Decimal = Decimal(0)
 
     @property
     def usd_per_hour(self) -> Decimal:
@@ -84,7 +90,7 @@ class FleetStatus:
 def build_fleet_status(
     stack: str, wanted: Mapping[str, InstanceConfig], machines: Iterable[Instance], now_s: float
 ) -> FleetStatus:
-    """Match the account's machines with the file's, by our tags, or by `adopt`.
+    """Match the account's machines with the file's, by our tags, or by `adopt`; the rest by `claim_of`.
 
     Args:
         stack: the value of the stack tag, "project/stack".
@@ -92,7 +98,7 @@ def build_fleet_status(
         machines: the account's list.
         now_s: seconds since 1970 on the cloud's clock.
     """
-    live = [machine for machine in machines if machine.status in LIVE_STATUSES | {"terminating"}]
+    live = [machine for machine in machines if is_billed(machine)]
     rows: list[MachineRow] = []
     taken: set[str] = set()
     for name, config in wanted.items():
@@ -101,14 +107,20 @@ def build_fleet_status(
         rows += [_row(name, machine, config.purpose, now_s, in_file=True) for machine in mine] or [
             _absent(name, config)
         ]
+    training: list[Instance] = []
+    others: list[Instance] = []
     for machine in live:
-        if machine.tags.get(STACK_TAG) == stack and machine.id not in taken:
-            taken.add(machine.id)
-            scaled = is_scaled(machine.tags)
-            purpose = OWNER_WORD if scaled else ""
-            rows.append(_row(machine.tags.get(NAME_TAG, "?"), machine, purpose, now_s, in_file=scaled))
-    others = [machine for machine in live if machine.id not in taken]
-    return FleetStatus(tuple(rows), len(others), sum((_billed(row) for row in others), Decimal(0)))
+        if machine.id in taken:
+            continue
+        claim = claim_of(machine.tags, stack)
+        if claim.owner in ("stack", "orphan"):
+            name, is_kept = machine.tags.get(NAME_TAG, "?"), claim.owner == "stack"
+            rows.append(_row(name, machine, claim.caretaker, now_s, in_file=is_kept))
+        else:
+            (training if claim.owner == "training" else others).append(machine)
+    return FleetStatus(
+        tuple(rows), len(others), _usd_per_hour(others), len(training), _usd_per_hour(training)
+    )
 
 
 def _is_for(machine: Instance, stack: str, name: str, config: InstanceConfig) -> bool:
@@ -116,8 +128,8 @@ def _is_for(machine: Instance, stack: str, name: str, config: InstanceConfig) ->
     return is_for(machine, stack, name, adopt_id=adopt_id or "", adopt_name=adopt_name or "")
 
 
-def _billed(machine: Instance) -> Decimal:
-    return machine.instance_type.usd_per_hour if machine.status in LIVE_STATUSES else Decimal(0)
+def _usd_per_hour(machines: Iterable[Instance]) -> Decimal:
+    return sum((machine.instance_type.usd_per_hour for machine in machines), Decimal(0))
 
 
 def _row(name: str, machine: Instance, purpose: str, now_s: float, *, in_file: bool) -> MachineRow:
@@ -131,7 +143,7 @@ def _row(name: str, machine: Instance, purpose: str, now_s: float, *, in_file: b
         architecture=machine.instance_type.architecture or (known.architecture if known else "?"),
         region=machine.region,
         address=machine.ip or "",
-        usd_per_hour=_billed(machine),
+        usd_per_hour=machine.instance_type.usd_per_hour,
         usd_so_far=usd_so_far(machine, now_s),
         purpose=purpose,
         in_file=in_file,

@@ -76,7 +76,7 @@ class CostOptimizationEngine:
 
         Raises:
             NoMetricSource: there is none, or it measured no machine lately.
-            SourceUnavailable: it did not answer.
+            SourceError: it did not answer.
         """
         return await asyncio.to_thread(self._analyze)
 

@@ -11,12 +11,10 @@
     ├── ApplierBusy          another process applies for this stack (user; later it can succeed)
     ├── LogUnusable          the action log cannot be written or was changed (user)
     ├── OverlapClaimed       more savings were claimed than there are (user)
-    ├── ChangeRefused        a change of the stack file that would not load (user)
-    ├── SourceUnavailable    Prometheus did not answer (network)
-    └── SourceRefused        no address, or it answered something else than what was asked (user)
+    └── ChangeRefused        a change of the stack file that would not load (user)
 
-Errors of the API and of the provider room pass through unchanged. Whenever one of these is raised before an
-action's intent is in the log, nothing was sent.
+Errors of the API, of the provider room and of the client of Prometheus pass through unchanged. Whenever one
+of these is raised before an action's intent is in the log, nothing was sent.
 """
 
 from __future__ import annotations
@@ -34,8 +32,6 @@ __all__ = [
     "OptimizationError",
     "OverlapClaimed",
     "RecommendationMissing",
-    "SourceRefused",
-    "SourceUnavailable",
     "UndoImpossible",
     "UnhealthyBefore",
 ]
@@ -108,14 +104,3 @@ class OverlapClaimed(OptimizationError):
 
 class ChangeRefused(OptimizationError):
     """The stack file cannot be changed that way by a program."""
-
-
-class SourceUnavailable(OptimizationError):
-    """No answer; nothing is known."""
-
-    fault = "network"
-    retry = True
-
-
-class SourceRefused(OptimizationError):
-    """The address is none, or the answer is none to the question that was asked."""

@@ -82,7 +82,7 @@ class UsageSource(Protocol):
         """Everything of the steps from `start_s` to `end_s`, both multiples of `step_s`.
 
         Raises:
-            SourceUnavailable: no answer. SourceRefused: none to the question.
+            SourceError: of `metrics_client.errors`: no answer, or none to the question.
         """
         ...
 

@@ -35,6 +35,7 @@ __all__ = [
     "FleetReadyProvider",
     "InferenceEndpointProvider",
     "InstanceProvider",
+    "OneClickClusterProvider",
     "SshKeyProvider",
 ]
 
@@ -104,6 +105,10 @@ class FleetReadyProvider(_Provider):
 
 class InferenceEndpointProvider(_Provider):
     kind_name = "InferenceEndpoint"
+
+
+class OneClickClusterProvider(_Provider):
+    kind_name = "OneClickCluster"
 
 
 class ClusterCredentialsProvider(_Provider):

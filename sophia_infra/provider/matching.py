@@ -15,6 +15,7 @@ __all__ = [
     "LIVE_STATUSES",
     "MINUTES_PER_HOUR",
     "SECONDS_PER_MINUTE",
+    "is_billed",
     "is_for",
     "launched_at_s",
     "started_minutes",
@@ -28,6 +29,15 @@ ENDED_STATUSES = frozenset({"terminated", "preempted"})
 
 SECONDS_PER_MINUTE = 60
 MINUTES_PER_HOUR = 60
+
+
+def is_billed(machine: Instance) -> bool:
+    """Whether it costs money now: until it is seen to have ended, also in a status that nobody knows yet.
+
+    Billing "ends at terminate" (facts 2.3); whether the time until `terminated` is billed is not said, so it
+    counts: a teardown wrongly believed done goes on costing (facts 1.6).
+    """
+    return machine.status not in ENDED_STATUSES
 
 
 def is_for(machine: Instance, stack: str, name: str, *, adopt_id: str = "", adopt_name: str = "") -> bool:

@@ -16,6 +16,7 @@ from sophia_infra.provider.dynamic import (
     FleetReadyProvider,
     InferenceEndpointProvider,
     InstanceProvider,
+    OneClickClusterProvider,
     SshKeyProvider,
 )
 
@@ -27,6 +28,7 @@ __all__ = [
     "FleetReady",
     "InferenceEndpoint",
     "Instance",
+    "OneClickCluster",
     "SshKey",
 ]
 
@@ -113,6 +115,20 @@ class InferenceEndpoint(Resource, module="lambda", name="InferenceEndpoint"):
     ) -> None:
         outputs = ("models", "limits", "listed_prices", "unpriced_models", "healthy")
         super().__init__(InferenceEndpointProvider(), name, _with_outputs(props, outputs), opts)
+
+
+class OneClickCluster(Resource, module="lambda", name="OneClickCluster"):
+    """A cluster of Lambda's console, read-only. Properties, outputs as `provider.one_click_cluster`."""
+
+    machines: pulumi.Output[dict[str, dict[str, str]]]
+    gpus: pulumi.Output[int]
+    list_usd_per_hour: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        outputs = ("machines", "gpus", "list_usd_per_hour")
+        super().__init__(OneClickClusterProvider(), name, _with_outputs(props, outputs), opts)
 
 
 class ClusterCredentials(Resource, module="lambda", name="ClusterCredentials"):

@@ -18,6 +18,7 @@ from sophia_infra.provider.firewall_ruleset import FirewallRulesetKind
 from sophia_infra.provider.fleet_ready import FleetReadyKind
 from sophia_infra.provider.inference_endpoint import InferenceEndpointKind
 from sophia_infra.provider.instance import InstanceKind
+from sophia_infra.provider.one_click_cluster import OneClickClusterKind
 from sophia_infra.provider.opening import open_session
 from sophia_infra.provider.outcome import Kind
 from sophia_infra.provider.session import Session
@@ -39,6 +40,7 @@ KindName = Literal[
     "FirewallRuleset",
     "FleetReady",
     "InferenceEndpoint",
+    "OneClickCluster",
     "ClusterCredentials",
     "ClusterReady",
 ]
@@ -59,6 +61,7 @@ _KINDS: Final[dict[KindName, Callable[[Session], Kind]]] = {
     "FirewallRuleset": FirewallRulesetKind,
     "FleetReady": FleetReadyKind,
     "InferenceEndpoint": InferenceEndpointKind,
+    "OneClickCluster": OneClickClusterKind,
     "ClusterCredentials": ClusterCredentialsKind,
     "ClusterReady": ClusterReadyKind,
 }

@@ -1,33 +1,17 @@
-"""What keeps a figure, or the whole report, from being made.
+"""What keeps a report from being made. What a source says is in `metrics_client.errors`.
 
     ReportsError
-    |-- AddressRefused     the address or token given for a source cannot be used; nothing was sent
-    |-- OutputRefused      the report cannot be written where it was asked for, or drawing is not installed
-    `-- SourceError        a source was asked and gave no figure
-        |-- Unreachable    it did not answer, or not to the end
-        |-- AccessRefused  401 or 403
-        |-- QueryFailed    Prometheus refused a query of ours, or could not carry it out
-        `-- NotTheSource   something else answers at that address
+    `-- OutputRefused      the report cannot be written where it was asked for, or drawing is not installed
 
 Each says whose fault it is (`fault`), whether the same call may succeed later (`retry`), and what to do next
-(`next_step`). No text holds a token.
+(`next_step`).
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
-__all__ = [
-    "AccessRefused",
-    "AddressRefused",
-    "NotTheSource",
-    "OutputRefused",
-    "QueryFailed",
-    "ReportsError",
-    "SourceError",
-    "Unreachable",
-]
-
+__all__ = ["OutputRefused", "ReportsError"]
 
 Fault = Literal["user", "service", "ours"]
 
@@ -44,46 +28,5 @@ class ReportsError(Exception):
         super().__init__(f"{message} Next: {next_step}")
 
 
-class AddressRefused(ReportsError):
-    """The address or the token of a source has a wrong form."""
-
-
 class OutputRefused(ReportsError):
     """The file cannot be written, or what draws it is not installed. What was there before is still there."""
-
-
-class SourceError(ReportsError):
-    """A source gave no figure."""
-
-    fault: Fault = "service"
-    retry = True
-
-
-class Unreachable(SourceError):
-    """No whole answer came."""
-
-
-class AccessRefused(SourceError):
-    """The source wants a token, or another one."""
-
-    fault = "user"
-    retry = False
-
-
-class QueryFailed(SourceError):
-    """Prometheus understood who asks and gives no result; `message` holds its own words.
-
-    A query that it cannot read is our fault and stays unreadable; one that took too long may do later.
-    """
-
-    def __init__(self, message: str, *, next_step: str, retry: bool = False) -> None:
-        self.retry = retry
-        self.fault = "service" if retry else "ours"
-        super().__init__(message, next_step=next_step)
-
-
-class NotTheSource(SourceError):
-    """The address belongs to something else."""
-
-    fault = "user"
-    retry = False

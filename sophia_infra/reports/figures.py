@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-__all__ = ["Figure", "first_known", "known", "printable", "unknown", "utc_text"]
+__all__ = ["Figure", "first_known", "known", "unknown", "utc_text"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -62,12 +61,3 @@ def unknown(missing: str, source: str = "") -> Figure[Any]:
 def utc_text(at_s: float) -> str:
     """`2026-11-28T09:30:00Z`."""
     return datetime.fromtimestamp(int(at_s), UTC).isoformat().replace("+00:00", "Z")
-
-
-def printable(text: str) -> str:
-    """`text` on one line, without characters that steer a terminal or turn the direction of writing."""
-    line = " ".join(text.split())
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in _STEERING else c for c in line)
-
-
-_STEERING = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}

@@ -5,25 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from sophia_infra.cost.spending import RunningMachine, spent_this_month
 from sophia_infra.lambda_cloud import Instance
 from sophia_infra.model.catalogue import CATALOGUE
 from sophia_infra.model.instance import InstanceConfig
-from sophia_infra.model.scaled_tags import OWNER_WORD, is_scaled
-from sophia_infra.provider.matching import LIVE_STATUSES, is_for, launched_at_s, usd_so_far
-from sophia_infra.provider.tags import LAUNCH_TAG, NAME_TAG, STACK_TAG
-from sophia_infra.reports.figures import printable
+from sophia_infra.model.printable import printable
+from sophia_infra.provider.matching import LIVE_STATUSES, is_billed, is_for, launched_at_s, usd_so_far
+from sophia_infra.provider.ownership import OWNERS, MachineOwner, claim_of
+from sophia_infra.provider.tags import LAUNCH_TAG, NAME_TAG
 
-__all__ = ["OWNERS", "Fleet", "Machine", "Owner", "read_fleet"]
-
-Owner = Literal["stack", "orphan", "other", "unknown"]
-"""stack: the file asks for it. orphan: our tag, and the file does not. other: another stack's tag. unknown:
-none of our tags and not adopted, so launched by hand, or lost."""
-
-OWNERS: tuple[Owner, ...] = ("stack", "orphan", "other", "unknown")
-_SHOWN = LIVE_STATUSES | {"terminating"}
+__all__ = ["OWNERS", "Fleet", "Machine", "MachineOwner", "read_fleet"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +24,14 @@ class Machine:
     """One machine of the account.
 
     Attributes:
-        usd_per_hour: list price, 0 while it ends.
+        usd_per_hour: list price; also while it ends, when it may still be billed.
         usd_so_far: since its launch; None when nobody recorded that (adopted machines).
         launched_at_s: seconds since 1970, None likewise.
     """
 
     name: str
     instance_id: str
-    owner: Owner
+    owner: MachineOwner
     status: str
     instance_type: str
     gpu: str
@@ -82,14 +75,14 @@ class Fleet:
 
     machines: tuple[Machine, ...]
     missing: tuple[str, ...]
-    month_usd: Mapping[Owner, Decimal]
+    month_usd: Mapping[MachineOwner, Decimal]
     unrecorded: tuple[str, ...] = ()
 
-    def of(self, *owners: Owner) -> tuple[Machine, ...]:
+    def of(self, *owners: MachineOwner) -> tuple[Machine, ...]:
         """The machines of these owners."""
         return tuple(machine for machine in self.machines if machine.owner in owners)
 
-    def usd_per_hour(self, *owners: Owner) -> Decimal:
+    def usd_per_hour(self, *owners: MachineOwner) -> Decimal:
         """What these owners' machines cost now; of all when none is named."""
         return sum((machine.usd_per_hour for machine in self.of(*(owners or OWNERS))), Decimal(0))
 
@@ -116,8 +109,8 @@ def read_fleet(
         launches: launch keys that the file asks for; of two machines for one name these say which is meant,
             and without them the newer one is.
     """
-    live = [machine for machine in machines if machine.status in _SHOWN]
-    owners: dict[str, tuple[Owner, str, str]] = {}
+    live = [machine for machine in machines if is_billed(machine)]
+    owners: dict[str, tuple[MachineOwner, str, str]] = {}
     missing = []
     for name, config in wanted.items():
         mine = [machine for machine in live if _is_for(machine, stack, name, config)]
@@ -128,7 +121,7 @@ def read_fleet(
             missing.append(name)
     order = {name: place for place, name in enumerate(wanted)}
     rows: list[Machine] = []
-    running: dict[Owner, list[RunningMachine]] = {owner: [] for owner in OWNERS}
+    running: dict[MachineOwner, list[RunningMachine]] = {owner: [] for owner in OWNERS}
     for machine in live:
         row = _machine(machine, *owners.get(machine.id, _stranger(machine, stack)), now_s)
         rows.append(row)
@@ -157,17 +150,15 @@ def _rank(machine: Instance, stack: str, name: str, launches: frozenset[str]) ->
     return (ends, key not in launches, -(launched_at_s(machine) or 0), machine.id)
 
 
-def _stranger(machine: Instance, stack: str) -> tuple[Owner, str, str]:
-    tag = machine.tags.get(STACK_TAG)
-    name = machine.tags.get(NAME_TAG) or machine.name or "(no name)"
-    if tag is None:
-        return ("unknown", machine.name or "(no name)", "")
-    if tag == stack and is_scaled(machine.tags):
-        return ("stack", name, OWNER_WORD)
-    return ("orphan" if tag == stack else "other", name, "" if tag == stack else f"stack {tag}")
+def _stranger(machine: Instance, stack: str) -> tuple[MachineOwner, str, str]:
+    claim = claim_of(machine.tags, stack)
+    names = (machine.name, machine.tags.get(NAME_TAG))
+    # `node-1` is one of many nodes: a run's machine is told by its name in the account.
+    name = next(filter(None, names if claim.owner in ("unknown", "training") else names[::-1]), "(no name)")
+    return (claim.owner, name, f"stack {claim.stack}" if claim.owner == "other" else claim.caretaker)
 
 
-def _machine(machine: Instance, owner: Owner, name: str, purpose: str, now_s: float) -> Machine:
+def _machine(machine: Instance, owner: MachineOwner, name: str, purpose: str, now_s: float) -> Machine:
     known = CATALOGUE.get(machine.instance_type.name)
     return Machine(
         name=printable(name),
@@ -178,7 +169,7 @@ def _machine(machine: Instance, owner: Owner, name: str, purpose: str, now_s: fl
         gpu=known.description if known else printable(machine.instance_type.gpu_description),
         region=printable(machine.region),
         purpose=printable(purpose),
-        usd_per_hour=machine.instance_type.usd_per_hour if machine.status in LIVE_STATUSES else Decimal(0),
+        usd_per_hour=machine.instance_type.usd_per_hour,
         usd_so_far=usd_so_far(machine, now_s),
         launched_at_s=launched_at_s(machine),
     )

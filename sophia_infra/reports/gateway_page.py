@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sophia_infra.reports.errors import NotTheSource
-from sophia_infra.reports.figures import printable
-from sophia_infra.reports.http_source import HttpSource, checked_address
+from sophia_infra.metrics_client.errors import NotTheSource
+from sophia_infra.metrics_client.http_source import HttpSource, checked_address
+from sophia_infra.model.printable import printable
 
 if TYPE_CHECKING:
     from prometheus_client.samples import Sample

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from sophia_infra.lambda_cloud.errors import LambdaCloudError
-from sophia_infra.reports.errors import SourceError
+from sophia_infra.metrics_client.errors import SourceError
+from sophia_infra.metrics_client.prometheus import PrometheusApi
 from sophia_infra.reports.figures import Figure, first_known, known, unknown
 from sophia_infra.reports.fleet import Fleet
 from sophia_infra.reports.gateway_page import GatewayPage, read_gateway_page
@@ -18,7 +19,6 @@ from sophia_infra.reports.inference_facts import (
     inference_of_prometheus,
     no_inference,
 )
-from sophia_infra.reports.prometheus_api import PrometheusApi
 from sophia_infra.reports.prometheus_facts import Alert, GpuUse, Month, read_alerts, read_gpus, read_month
 from sophia_infra.reports.slo_facts import Slos, read_slo
 from sophia_infra.reports.snapshot import BudgetTerms, Snapshot, forecast_of, month_of_fleet

@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Final
 
 from sophia_infra.cost.forecast import DayCost
+from sophia_infra.metrics_client.prometheus import PrometheusApi
 from sophia_infra.reports.figures import Figure, known, unknown
-from sophia_infra.reports.prometheus_api import PrometheusApi
 from sophia_infra.reports.prometheus_facts import NO_GPU_SERIES, gpu_busy
 
 __all__ = ["MAX_DAYS", "GpuHistory", "History", "SloHistory", "no_history", "read_history"]

@@ -12,8 +12,8 @@ from sophia_infra.reports.figures import Figure, first_known, known, unknown
 from sophia_infra.reports.quantile import bucket_quantile
 
 if TYPE_CHECKING:
+    from sophia_infra.metrics_client.prometheus import PrometheusApi
     from sophia_infra.reports.gateway_page import GatewayPage
-    from sophia_infra.reports.prometheus_api import PrometheusApi
 
 __all__ = ["Inference", "Ready", "inference_of_page", "inference_of_prometheus", "no_inference"]
 

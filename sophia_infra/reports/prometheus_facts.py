@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from sophia_infra.metrics_client.prometheus import ActiveAlert, PrometheusApi
 from sophia_infra.reports.figures import Figure, known, unknown, utc_text
-from sophia_infra.reports.prometheus_api import ActiveAlert, PrometheusApi
 
 __all__ = [
     "NO_GPU_SERIES",

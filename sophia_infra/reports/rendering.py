@@ -25,6 +25,7 @@ __all__ = ["render_report"]
 _DAYS_IN_BUDGET: Final = 30
 _OWNERS: Final = {
     "stack": "this stack",
+    "training": "a training run of this stack",
     "orphan": "lost by this stack",
     "other": "another stack",
     "unknown": "nobody's",

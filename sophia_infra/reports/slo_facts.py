@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sophia_infra.metrics_client.prometheus import PrometheusApi, Sample
 from sophia_infra.reports.figures import Figure, known, unknown
-from sophia_infra.reports.prometheus_api import PrometheusApi, Sample
 
 __all__ = ["ServiceSlo", "Slos", "read_slo"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,8 +25,6 @@ REQUEST_RATE: Final = "sum(rate(lambda_inference_requests_total[5m]))"
 
 _MOST_POINTS: Final = 10_000
 """Prometheus refuses more than 11,000 points of one series in an answer."""
-
-_SHOWN_CHARACTERS: Final = 200
 
 
 class SeriesSource(Protocol):
@@ -52,12 +49,12 @@ class PrometheusSource:
     Attributes:
         url: of the server, for example http://prometheus-operated.monitoring:9090.
         query: PromQL whose answer is one series without negative values.
-        timeout_s: for one answer.
+
+    Inside of a cluster http is fine, but not with a token (PROMETHEUS_TOKEN).
     """
 
     url: str
     query: str = REQUEST_RATE
-    timeout_s: float = 20.0
 
     def read(self, start_s: float, end_s: float, step_s: int) -> Series:
         start, end = _span(start_s, end_s, step_s)
@@ -71,45 +68,27 @@ class PrometheusSource:
                     values[place] = value
         return make_series(start, step_s, values)
 
-    def _samples(self, begin_s: int, last_s: int, step_s: int) -> list[tuple[float, float]]:
-        import requests
+    def _samples(self, begin_s: int, last_s: int, step_s: int) -> tuple[tuple[float, float], ...]:
+        from sophia_infra.metrics_client.errors import MetricsError
+        from sophia_infra.metrics_client.prometheus import PrometheusApi
 
-        question = {"query": self.query, "start": str(begin_s), "end": str(last_s), "step": str(step_s)}
         try:
-            answer = requests.post(
-                f"{self.url.rstrip('/')}/api/v1/query_range", data=question, timeout=self.timeout_s
+            server = PrometheusApi.from_environment(self.url, plain_http=True)
+            with contextlib.closing(server):
+                rows = server.query_range(self.query, begin_s, last_s, step_s)
+        except MetricsError as error:
+            if error.retry:
+                raise SourceUnavailable(
+                    error.message,
+                    next_step="look whether it runs; nothing is scaled by a forecast until it answers.",
+                ) from None
+            raise SourceRefused(error.message, next_step=error.next_step) from None
+        if len(rows) > 1:
+            raise SourceRefused(
+                f"{server.source} answers {self.query!r} with {len(rows)} series.",
+                next_step="give a query whose answer is one series, such as " + REQUEST_RATE,
             )
-        except requests.RequestException as error:
-            raise self._unavailable(type(error).__name__) from None
-        document: Any = None
-        with contextlib.suppress(ValueError):
-            document = answer.json()
-        said = str(document.get("error", "")) if isinstance(document, dict) else ""
-        if answer.status_code >= 500 or answer.status_code == 429:
-            raise self._unavailable(f"HTTP {answer.status_code} {said[:_SHOWN_CHARACTERS]}".strip())
-        if answer.status_code != 200 or not isinstance(document, dict) or document.get("status") != "success":
-            raise self._refused(f"HTTP {answer.status_code} {said[:_SHOWN_CHARACTERS]}".strip())
-        try:
-            rows = document["data"]["result"]
-            if document["data"]["resultType"] != "matrix" or len(rows) > 1:
-                raise self._refused(f"{len(rows)} series of type {document['data']['resultType']}")
-            # `NaN` is what Prometheus says where a sum or a ratio has no value: not measured.
-            pairs = [(float(at_s), float(text)) for row in rows for at_s, text in row["values"]]
-        except (KeyError, TypeError, ValueError):
-            raise self._refused("an answer in another form") from None
-        return [(at_s, value) for at_s, value in pairs if not math.isnan(value)]
-
-    def _unavailable(self, said: str) -> SourceUnavailable:
-        return SourceUnavailable(
-            f"Prometheus at {self.url} did not answer the query for the load: {said}.",
-            next_step="look whether it runs; nothing is scaled by a forecast until it answers.",
-        )
-
-    def _refused(self, said: str) -> SourceRefused:
-        return SourceRefused(
-            f"Prometheus at {self.url} answered {self.query!r} with {said}.",
-            next_step="give a query whose answer is one series, such as " + REQUEST_RATE,
-        )
+        return rows[0].points if rows else ()
 
 
 @dataclass(frozen=True, slots=True)

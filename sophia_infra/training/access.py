@@ -66,8 +66,8 @@ class JobLook:
 class MachineAccess(Protocol):
     """All calls may be repeated, by this process or by the next one after a crash."""
 
-    def answers(self, address: str) -> bool:
-        """Whether the machine takes commands yet. Never raises for what the network does."""
+    def answers(self, node: Node) -> bool:
+        """Whether the node takes commands yet. Never raises for what the network does."""
         ...
 
     def start(self, job: JobStart, node: Node) -> None:
@@ -84,6 +84,10 @@ class MachineAccess(Protocol):
 
     def cancel(self, job: JobStart, node: Node) -> None:
         """End the job on `node`. Best effort: what cannot be reached ends with its machine."""
+        ...
+
+    def forget(self, node: Node) -> None:
+        """Its machine has ended: leave nothing of it where it was known. Best effort; never raises."""
         ...
 
     def collect(self, job: JobStart, node: Node, source: str, target: Path) -> str:

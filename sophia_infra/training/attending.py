@@ -6,6 +6,7 @@ from typing import Final
 
 from sophia_infra.lambda_cloud import LambdaCloudError
 from sophia_infra.provider.errors import ProviderError, Stopped
+from sophia_infra.training.booting import boot_nodes
 from sophia_infra.training.closing import end_run
 from sophia_infra.training.context import RunContext, RunMeans
 from sophia_infra.training.errors import (
@@ -19,9 +20,10 @@ from sophia_infra.training.errors import (
     RunStopped,
     TrainingError,
 )
+from sophia_infra.training.jobs import job_of, train
+from sophia_infra.training.launching import launch_nodes
 from sophia_infra.training.run_folder import RunFolder
 from sophia_infra.training.run_state import Outcome, RunState
-from sophia_infra.training.steps import job_of, launch_nodes, train, wait_until_ready
 
 __all__ = ["attend"]
 
@@ -76,7 +78,7 @@ def _go_on(run: RunContext) -> Exception | None:
         if run.state.phase in ("planned", "launching"):
             launch_nodes(run)
         if run.state.phase == "booting":
-            wait_until_ready(run)
+            boot_nodes(run)
         if run.state.phase == "running":
             train(run)
     except Stopped as error:

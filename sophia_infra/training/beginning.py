@@ -66,6 +66,7 @@ def begin_run(
         image_family=config.image_family,
         checkpoints=config.checkpoints,
         results=config.results,
+        replace_lost=config.replace_lost,
         wait_minutes=None if wait is None else float(wait.max_minutes),
         wait_usd=None if wait is None else wait.max_usd,
         self_terminate_key_env=config.self_terminate_key_env,

@@ -27,9 +27,7 @@ def end_run(run: RunContext) -> None:
     began_s = run.now_s
 
     def ended(machine: Instance) -> None:
-        record = run.note_listed(machine)
-        if record.ended_at_s is None:
-            record.ended_at_s = run.now_s
+        run.note_ended(run.note_listed(machine))
 
     while True:
         try:
@@ -42,8 +40,7 @@ def end_run(run: RunContext) -> None:
             run.means.say(f"not all machines have ended yet, trying on: {error}")
             run.means.clock.sleep(run.spec.poll_s)
     for record in run.state.machines.values():
-        if record.ended_at_s is None:
-            record.ended_at_s = run.now_s
+        run.note_ended(record)
     run.state.phase = "ended"
     run.state.ended_at_s = run.now_s
     run.save()

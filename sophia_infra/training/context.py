@@ -10,20 +10,22 @@ from typing import Final
 from sophia_infra.lambda_cloud import Instance, LambdaCloud, LambdaCloudError
 from sophia_infra.model.clock import Clock
 from sophia_infra.provider.instance_spec import LIVE_STATUSES
+from sophia_infra.provider.run_tags import RunTags
 from sophia_infra.provider.session import Session, Waits
 from sophia_infra.training.access import MachineAccess, Node
 from sophia_infra.training.caps import ending_reserve_s
 from sophia_infra.training.errors import CapReached, NodesLost, RunStopped, TrainingError
 from sophia_infra.training.gang import BootText
-from sophia_infra.training.history import LaunchHistory
+from sophia_infra.training.history import Fate, Launch, LaunchHistory
 from sophia_infra.training.machines import ask_to_end, find_machines
 from sophia_infra.training.run_folder import RunFolder
 from sophia_infra.training.run_spec import Choice, RunSpec
 from sophia_infra.training.run_state import MachineRecord, RunState
-from sophia_infra.training.run_tags import RunTags
 
-__all__ = ["COLLECT_S", "RunContext", "RunMeans"]
+__all__ = ["COLLECT_S", "LEAST_LEFT_S", "RunContext", "RunMeans"]
 
+LEAST_LEFT_S: Final = 1800.0
+"""What has to be left of the limits for a launch after the planned ones: a boot may take 25 min."""
 COLLECT_S: Final = 300.0
 """How long before its deadline a job is ended, so that its results can still be copied."""
 
@@ -139,7 +141,7 @@ class RunContext:
         billed = {row.id for row in found}
         for record in self.state.living.values():
             if record.lost_because is not None and record.id not in billed:
-                record.ended_at_s = self.now_s
+                self.note_ended(record)
         ask_to_end(self.session, [row for row in found if self.state.machines[row.id].lost_because])
         return listed
 
@@ -164,30 +166,53 @@ class RunContext:
         record.launched_at_s = min(record.launched_at_s, launched_s)
         return record
 
+    def note_ended(self, record: MachineRecord) -> None:
+        """Its machine has ended: it costs no more, and nothing of it is left where it had joined."""
+        if record.ended_at_s is None:
+            self.means.access.forget(_node(record))
+            record.ended_at_s = self.now_s
+
     def lose(self, lost: Mapping[int, str]) -> None:
         """Go on without these nodes (number -> why); what is left of their machines ends meanwhile.
 
         Raises:
-            NodesLost: too few are left.
+            NodesLost: too few are left, and they are not replaced.
         """
         for number, why in lost.items():
             self.means.say(f"node {number} is lost: {why}")
             self.state.living[number].lost_because = why
         self.save()
-        if len(self.nodes()) < self.spec.min_nodes:
+        if len(self.left()) < self.spec.min_nodes and not self.spec.replace_lost:
             raise NodesLost(
-                f"Run {self.spec.run_id} has {len(self.nodes())} of {self.spec.nodes} nodes left and needs "
+                f"Run {self.spec.run_id} has {len(self.left())} of {self.spec.nodes} nodes left and needs "
                 f"{self.spec.min_nodes}: " + "; ".join(f"node {n}: {why}" for n, why in lost.items()) + ".",
-                next_step="run it again; with a lower `min_nodes` it goes on with fewer.",
+                next_step="run it again; with a lower `min_nodes` it goes on with fewer, and with "
+                "`replace_lost` they are launched again.",
             )
 
+    def left(self) -> list[MachineRecord]:
+        """The living machines that are not lost, by node number; those too that still boot."""
+        living = sorted(self.state.living.values(), key=lambda one: one.number)
+        return [one for one in living if one.lost_because is None]
+
+    def missing(self) -> list[int]:
+        """Numbers of nodes without a machine. One whose lost machine has not ended yet is not among them."""
+        living = self.state.living
+        return [number for number in range(1, self.spec.nodes + 1) if number not in living]
+
     def nodes(self) -> list[Node]:
-        """The living nodes with an address, by number."""
-        return [
-            Node(one.number, one.id, one.address or "", one.private_address)
-            for one in sorted(self.state.living.values(), key=lambda one: one.number)
-            if one.lost_because is None
-        ]
+        """The nodes that have come up and are not lost, by number."""
+        return [_node(one) for one in self.left() if one.ready_at_s is not None]
+
+    def answers(self, record: MachineRecord) -> bool:
+        """Whether that machine takes commands yet."""
+        return self.means.access.answers(_node(record))
+
+    def remember(self, fate: Fate) -> None:
+        """Note for the odds of later launches what became of this one."""
+        at = self.choice
+        launch = Launch(self.now_s, at.instance_type, at.region, self.spec.nodes, fate)
+        self.means.history.add(launch)
 
     def look_again(self, early_s: float = 0.0) -> None:
         """Wait one poll, with the heartbeat, the watchdog and the limits looked after."""
@@ -204,3 +229,7 @@ class RunContext:
         if self.state.deadline_s is None:
             return self.spec.poll_s
         return max(1.0, min(self.spec.poll_s, self.state.deadline_s - early_s - self.now_s))
+
+
+def _node(record: MachineRecord) -> Node:
+    return Node(record.number, record.id, record.address or "", record.private_address)

@@ -19,10 +19,10 @@ from sophia_infra.provider.errors import (
 )
 from sophia_infra.provider.instance_launch import adopt_or_launch
 from sophia_infra.provider.instance_spec import InstanceSpec, Machine
+from sophia_infra.provider.run_tags import RunTags, node_owner
 from sophia_infra.provider.session import Session
 from sophia_infra.training.errors import NoRoom
 from sophia_infra.training.run_spec import Choice, RunSpec
-from sophia_infra.training.run_tags import RunTags, node_owner
 
 __all__ = ["BootText", "Gang", "node_props", "places_with_room", "wait_for_room"]
 

@@ -6,8 +6,8 @@ restarts all pods together, and needs its controller (chart `jobset`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from sophia_infra.manifests.tolerations import ARM64_TOLERATION, GPU_TOLERATION
 from sophia_infra.model.catalogue import CATALOGUE
 from sophia_infra.model.kubernetes import ARM64_GPU_MODELS
 from sophia_infra.model.kubernetes.services import TrainingConfig
+from sophia_infra.model.training import TRAINING_NODE_LABEL, training_gpu_label
 from sophia_infra.training.job_script import MASTER_PORT
 
 __all__ = ["JobRequest", "job_set", "training_job"]
@@ -47,6 +48,9 @@ class JobRequest:
         max_hours, max_usd: the run's limits.
         env_secret: Secret whose keys become the command's environment; None without one.
         claim: PersistentVolumeClaim for checkpoints, mounted at `/checkpoints`; None without one.
+        cluster: of `sophia:training`, on whose own nodes and in whose own queue it runs; None: on the GPUs
+            that services leave over.
+        variables: environment of the command, no secrets.
     """
 
     name: str
@@ -58,6 +62,8 @@ class JobRequest:
     max_usd: Decimal
     env_secret: str | None = None
     claim: str | None = None
+    cluster: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def short_name(self) -> str:
@@ -118,7 +124,7 @@ def _metadata(request: JobRequest, training: TrainingConfig) -> dict[str, Any]:
     return build_metadata(
         request.short_name,
         training.namespace,
-        labels={QUEUE_LABEL: training.queue, "workload": "training"},
+        labels={QUEUE_LABEL: request.cluster or training.queue, "workload": "training"},
         annotations={MAX_USD_ANNOTATION: f"{request.max_usd:f}"},
     )
 
@@ -166,11 +172,15 @@ def _pod(request: JobRequest, master: str, rank_variable: str, subdomain: str | 
             "capabilities": {"drop": ["ALL"]},
             "seccompProfile": {"type": "RuntimeDefault"},
         },
+        # The end of its log outlives the machine in the pod's status.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [{"name": "shared-memory", "mountPath": "/dev/shm"}],  # noqa: S108
     }
+    if request.variables:
+        container["env"] = [{"name": name, "value": value} for name, value in request.variables.items()]
     volumes: list[dict[str, Any]] = [{"name": "shared-memory", "emptyDir": {"medium": "Memory"}}]
     if request.env_secret is not None:
-        container["envFrom"] = [{"secretRef": {"name": request.env_secret}}]
+        container["envFrom"] = [{"secretRef": {"name": bounded(request.env_secret, 40)}}]
     if request.claim is not None:
         container["volumeMounts"].append({"name": "checkpoints", "mountPath": "/checkpoints"})
         volumes.append({"name": "checkpoints", "persistentVolumeClaim": {"claimName": request.claim}})
@@ -181,7 +191,7 @@ def _pod(request: JobRequest, master: str, rank_variable: str, subdomain: str | 
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": _GRACE_S,
         "automountServiceAccountToken": False,
-        "nodeSelector": {GPU_LABEL: gpu_label_value(model)},
+        "nodeSelector": _node_labels(request.cluster, model),
         "tolerations": tolerations,
         "containers": [container],
         "volumes": volumes,
@@ -189,3 +199,9 @@ def _pod(request: JobRequest, master: str, rank_variable: str, subdomain: str | 
     if subdomain is not None:
         pod["subdomain"] = subdomain
     return pod
+
+
+def _node_labels(cluster: str | None, model: str) -> dict[str, str]:
+    if cluster is None:
+        return {GPU_LABEL: gpu_label_value(model)}
+    return {TRAINING_NODE_LABEL: cluster, **({GPU_LABEL: training_gpu_label(model)} if model else {})}

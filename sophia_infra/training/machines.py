@@ -11,9 +11,9 @@ from sophia_infra.model.clock import Clock
 from sophia_infra.provider.errors import ProviderError
 from sophia_infra.provider.instance_end import terminate
 from sophia_infra.provider.instance_spec import LIVE_STATUSES
+from sophia_infra.provider.run_tags import RunTags
 from sophia_infra.provider.session import Session
 from sophia_infra.training.errors import MachinesRemain
-from sophia_infra.training.run_tags import RunTags
 
 __all__ = ["BILLED_STATUSES", "ask_to_end", "end_machines", "ending_of_run", "find_machines", "open_launches"]
 

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from sophia_infra.engine.home import Home, open_home
+from sophia_infra.joining import merge_user_data
 from sophia_infra.provider.opening import open_session
 from sophia_infra.provider.session import Session
 from sophia_infra.provider.settings import cloud_access
@@ -25,7 +27,14 @@ from sophia_infra.training.self_terminate import self_terminate_text
 from sophia_infra.training.ssh import SshAccess
 from sophia_infra.training.stand_in import StandInAccess
 
-__all__ = ["STAND_IN_JOB_VARIABLE", "ensure_watchdog", "open_means", "start_attending", "sweeping_means"]
+__all__ = [
+    "STAND_IN_JOB_VARIABLE",
+    "JoinMeans",
+    "ensure_watchdog",
+    "open_means",
+    "start_attending",
+    "sweeping_means",
+]
 
 STAND_IN_JOB_VARIABLE: Final = "SOPHIA_STAND_IN_JOB_S"
 """Seconds that a job lasts on the emulator, where nothing runs it. Default 600."""
@@ -38,18 +47,36 @@ _started: Final[list[subprocess.Popen[bytes]]] = []
 """Children of this process that are meant to outlive it: kept, so that none is reported as forgotten."""
 
 
+@dataclass(frozen=True, slots=True)
+class JoinMeans:
+    """What makes the machines of a run nodes of a cluster.
+
+    Attributes:
+        boot_text: name of the node, instance type, region -> cloud-init text, a secret.
+        access: to the cluster; None where nothing boots, on the emulator.
+    """
+
+    boot_text: Callable[[str, str, str], str]
+    access: MachineAccess | None
+
+
 def open_means(
     folder: RunFolder,
     *,
     environment: Mapping[str, str] = os.environ,
     say: Callable[[str], None] = print,
     with_watchdog: bool = True,
+    join: JoinMeans | None = None,
 ) -> RunMeans:
     """What the run is carried out with in this process.
 
+    Args:
+        join: needed to launch for a run of `bootstrap: join`; whoever only ends machines does without.
+
     Raises:
         SettingsRefused: no key, or no emulator answers.
-        RunRefused: its cluster's self-terminate key is not in the environment.
+        RunRefused: its cluster's self-terminate key, or what its machines join with, is not here; said when
+            a machine is about to be launched.
     """
     spec = folder.spec()
     settings = {"sophia:endpoint": spec.endpoint}
@@ -58,13 +85,15 @@ def open_means(
     if spec.endpoint == "emulator":
         job_s = float(environment.get(STAND_IN_JOB_VARIABLE, "600"))
         access = StandInAccess(session.clock, folder.path / "stand-in.json", job_s)
+    if join is not None and join.access is not None:
+        access = join.access
     return RunMeans(
         client=session.client,
         clock=session.clock,
         access=access,
         history=LaunchHistory.of(open_home(environ=environment)),
         variables={name: environment[name] for name in spec.env if name in environment},
-        boot_text=_boot_text(folder, spec, environment),
+        boot_text=_boot_text(folder, spec, environment, join),
         ensure_watchdog=(lambda: ensure_watchdog(folder, environment)) if with_watchdog else (lambda: None),
         say=say,
     )
@@ -81,7 +110,27 @@ def sweeping_means(session: Session, home: Home, say: Callable[[str], None]) -> 
     )
 
 
-def _boot_text(folder: RunFolder, spec: RunSpec, environment: Mapping[str, str]) -> BootText:
+def _boot_text(
+    folder: RunFolder, spec: RunSpec, environment: Mapping[str, str], join: JoinMeans | None
+) -> BootText:
+    end_text = _end_text(folder, spec, environment)
+    if spec.bootstrap != "join":
+        return end_text
+
+    def text(number: int) -> str:
+        if join is None:
+            raise RunRefused(
+                f"Run {spec.run_id}: what its machines join with is not known to this process.",
+                next_step="go on with it by `sophia train run`, without --detach.",
+            )
+        place = spec.choices[folder.state().choice]
+        joining = join.boot_text(spec.node_name(number), place.instance_type, place.region)
+        return merge_user_data(joining, end_text(number))
+
+    return text
+
+
+def _end_text(folder: RunFolder, spec: RunSpec, environment: Mapping[str, str]) -> BootText:
     if spec.self_terminate_key_env is None:
         return lambda _number: None
     key_env = spec.self_terminate_key_env

@@ -18,7 +18,8 @@ __all__ = ["Minutes", "RunReport", "report_run"]
 class Minutes:
     """Minutes of all machines together. `billed` counts started minutes, as the service does.
 
-    The other three are exact shares of the same time: `boot` until the job began, `job`, and `ending`.
+    The other three are exact shares of the same time: `boot` until a machine was up and the job had begun,
+    `job`, and `ending`.
     """
 
     billed: int
@@ -76,7 +77,8 @@ class RunReport:
         boot = job = ending = 0.0
         for one in self.state.machines.values():
             until_s = self.now_s if one.ended_at_s is None else one.ended_at_s
-            job_from_s = until_s if began_s is None else min(max(began_s, one.launched_at_s), until_s)
+            is_up = began_s is not None and one.ready_at_s is not None
+            job_from_s = min(max(began_s or 0.0, one.ready_at_s or 0.0), until_s) if is_up else until_s
             job_until_s = until_s if ended_s is None else min(max(ended_s, job_from_s), until_s)
             boot += job_from_s - one.launched_at_s
             job += job_until_s - job_from_s

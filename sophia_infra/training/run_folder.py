@@ -25,10 +25,10 @@ from filelock import FileLock, Timeout
 from sophia_infra.engine.home import Home, make_private_folder, write_private_file
 from sophia_infra.model.errors import did_you_mean
 from sophia_infra.provider.journal import Journal
+from sophia_infra.provider.run_tags import RUN_ID
 from sophia_infra.training.errors import RecordUnusable, RunHeld, RunMissing
 from sophia_infra.training.run_spec import RunSpec
 from sophia_infra.training.run_state import RunState
-from sophia_infra.training.run_tags import RUN_ID
 
 __all__ = ["RunFolder", "find_run", "list_runs", "new_run_id", "runs_folder"]
 

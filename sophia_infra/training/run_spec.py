@@ -37,6 +37,7 @@ class RunSpec:
         nodes: as many as are launched; `min_nodes`: with how many it may go on.
         choices: what to try, best first.
         poll_s: seconds between two looks of the starter and of the watchdog.
+        replace_lost: whether a lost node is launched again.
         wait_minutes, wait_usd: limits of waiting for capacity; None: no waiting.
         began_s: when the run was made, seconds since 1970 on the cloud's clock.
     """
@@ -60,6 +61,7 @@ class RunSpec:
     image_family: str | None = None
     checkpoints: str | None = None
     results: str = "results"
+    replace_lost: bool = False
     wait_minutes: float | None = None
     wait_usd: Decimal | None = None
     self_terminate_key_env: str | None = None
@@ -70,9 +72,9 @@ class RunSpec:
         return CATALOGUE[choice.instance_type].gpu_count
 
     def node_name(self, number: int) -> str:
-        """Name of the machine in the account, at most 64 characters."""
+        """Name of the machine in the account and of its node, at most 63 characters."""
         tail = f"-{self.run_id[-24:]}-{number}"
-        return f"{self.cluster[: 64 - len(tail)]}{tail}"
+        return f"{self.cluster[: 63 - len(tail)]}{tail}"
 
     def as_json(self) -> dict[str, Any]:
         """Plain data; money as decimal text."""

@@ -47,7 +47,8 @@ class RunState:
         first_launch_s: when the first request to launch was about to leave.
         machines: every machine that was ever launched, by id.
         incarnation: times that the job was started, 0 before the first.
-        ranks: node numbers of the present incarnation, in the order of their ranks.
+        members: ids of the machines of the present incarnation, in the order of their ranks.
+        short_since_s: since when fewer nodes than the run needs are left; None while enough are.
         job_began_s, job_ended_s: of the first start and of the last end.
         outcome: None until the run is over.
         attended_s: when its starter last looked after it.
@@ -60,7 +61,8 @@ class RunState:
     first_launch_s: float | None = None
     machines: dict[str, MachineRecord] = field(default_factory=dict)
     incarnation: int = 0
-    ranks: list[int] = field(default_factory=list)
+    members: list[str] = field(default_factory=list)
+    short_since_s: float | None = None
     job_began_s: float | None = None
     job_ended_s: float | None = None
     outcome: Outcome | None = None

@@ -14,7 +14,7 @@ from typing import Final
 
 import yaml
 
-from sophia_infra.training.run_tags import node_owner
+from sophia_infra.provider.run_tags import node_owner
 
 __all__ = ["self_terminate_text"]
 

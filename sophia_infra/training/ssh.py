@@ -6,6 +6,7 @@ for the rest of the run. Keys come from the user's agent and ssh configuration; 
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -81,8 +82,8 @@ class SshAccess:
     probe: Callable[[str], bool] = ssh_answers
     find: Callable[[str], str | None] = shutil.which
 
-    def answers(self, address: str) -> bool:
-        return self.probe(address)
+    def answers(self, node: Node) -> bool:
+        return self.probe(node.address)
 
     def start(self, job: JobStart, node: Node) -> None:
         done = self._shell(node, start_script(job, node))
@@ -104,6 +105,14 @@ class SshAccess:
             self._shell(node, cancel_script(job))
         except MachineUnreachable:
             return
+
+    def forget(self, node: Node) -> None:
+        # Its address may come back with another machine, whose key would be refused.
+        with contextlib.suppress(OSError):
+            lines = self.known_hosts.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if node.address not in line.partition(" ")[0].split(",")]
+            if kept != lines:
+                self.known_hosts.write_text("".join(kept), encoding="utf-8")
 
     def collect(self, job: JobStart, node: Node, source: str, target: Path) -> str:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -129,6 +138,7 @@ class SshAccess:
         options: Mapping[str, str] = {
             "BatchMode": "yes",
             "StrictHostKeyChecking": "accept-new",
+            "HashKnownHosts": "no",
             "UserKnownHostsFile": str(self.known_hosts).replace(" ", "\\ "),
             "ConnectTimeout": "10",
             "ServerAliveInterval": "10",

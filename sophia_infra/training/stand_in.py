@@ -32,8 +32,8 @@ class StandInAccess:
     job_s: float = 600.0
     code: int = 0
 
-    def answers(self, address: str) -> bool:
-        return bool(address)
+    def answers(self, node: Node) -> bool:
+        return bool(node.address)
 
     def start(self, job: JobStart, node: Node) -> None:
         started = self._read()
@@ -54,6 +54,9 @@ class StandInAccess:
         started = self._read()
         if _name(job, node) in started:
             write_private_file(self.file, json.dumps({**started, _name(job, node): _CANCELLED}))
+
+    def forget(self, node: Node) -> None:
+        """Nothing knows of it."""
 
     def collect(self, job: JobStart, node: Node, source: str, target: Path) -> str:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)

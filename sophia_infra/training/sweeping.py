@@ -15,13 +15,13 @@ from typing import Any, Final
 from sophia_infra.lambda_cloud import Instance, LambdaCloudError
 from sophia_infra.provider.errors import ProviderError
 from sophia_infra.provider.instance_spec import LIVE_STATUSES
+from sophia_infra.provider.run_tags import RunTags
 from sophia_infra.provider.session import Session
 from sophia_infra.training.closing import close_dead_run
 from sophia_infra.training.context import RunMeans
 from sophia_infra.training.errors import RecordUnusable, RunHeld, TrainingError
 from sophia_infra.training.machines import end_machines, find_machines
 from sophia_infra.training.run_folder import RunFolder
-from sophia_infra.training.run_tags import RunTags
 
 __all__ = ["GRACE_S", "SweepReport", "Swept", "sweep"]
 

@@ -13,6 +13,7 @@ from typing import Final
 from sophia_infra.lambda_cloud import Instance, LambdaCloudError
 from sophia_infra.provider.errors import ProviderError
 from sophia_infra.provider.instance_spec import LIVE_STATUSES
+from sophia_infra.provider.run_tags import RunTags
 from sophia_infra.provider.session import Session
 from sophia_infra.training.caps import Billed, billed_usd, ending_reserve_s
 from sophia_infra.training.closing import close_dead_run
@@ -22,7 +23,6 @@ from sophia_infra.training.machines import end_machines, find_machines, open_lau
 from sophia_infra.training.run_folder import RunFolder
 from sophia_infra.training.run_spec import RunSpec
 from sophia_infra.training.run_state import Outcome, RunState
-from sophia_infra.training.run_tags import RunTags
 
 __all__ = ["Watchdog", "bill_of", "watch"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby
 
-from sophia_infra.reports.figures import printable, utc_text
+from sophia_infra.model.printable import printable
+from sophia_infra.reports.figures import utc_text
 from sophia_infra.validation.report import Report, Row
 
 __all__ = ["headline", "render_markdown"]

@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,113 +21,16 @@ import pytest
 from sophia_infra.emulator import Cloud, CloudSettings, EmulatorServer
 from sophia_infra.engine.home import open_home
 from sophia_infra.model.clock import ScaledClock
-from sophia_infra.training import opening
 from sophia_infra.training.opening import ensure_watchdog, open_means, sweeping_means
-from sophia_infra.training.run_folder import RunFolder, new_run_id, runs_folder
-from sophia_infra.training.run_spec import Choice, RunSpec
-from sophia_infra.training.run_state import RunState
+from sophia_infra.training.run_folder import RunFolder
 from sophia_infra.training.sweeping import sweep
+from tests.chaos.training_site import NODES, SPEED, STACK, Site
 from tests.chaos.victims import is_running, wait_until
 from tests.summary import KILL_ROW, kill_row
 
 pytestmark = pytest.mark.chaos
 
-SPEED = 600.0
-STACK = "sophia-infra/test"
-H100, EAST = "gpu_8x_h100_sxm5", "us-east-3"
-NODES = 2
-LIVE = ("booting", "active", "unhealthy")
 Record = Callable[[str, object], None]
-
-
-@dataclass
-class Site:
-    """An account, a home, and the processes that the test started; those are ended at its end, by id."""
-
-    cloud: Cloud
-    environment: dict[str, str]
-    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    watchdogs: list[int] = field(default_factory=list)
-
-    def new_run(self, **changes: Any) -> RunFolder:
-        now_s = self.cloud.now()
-        spec = {
-            "run_id": new_run_id(now_s),
-            "stack": STACK,
-            "endpoint": "emulator",
-            "cluster": "trainer",
-            "workload": "large-model-training",
-            "nodes": NODES,
-            "min_nodes": NODES,
-            # Three times what an hour costs: what is billed beyond that hour would show.
-            "max_usd": Decimal(192),
-            "max_hours": 12,
-            "choices": (Choice(H100, EAST, Decimal("31.92")),),
-            "command": "train.py",
-            "ssh_key": "key",
-            "began_s": now_s,
-            **changes,
-        }
-        whole = RunSpec(**spec)
-        folder = RunFolder(runs_folder(open_home(environ=self.environment)) / whole.run_id)
-        folder.make(whole)
-        return folder
-
-    def attend(self, folder: RunFolder) -> subprocess.Popen[bytes]:
-        with (folder.path / "attend.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "sophia_infra.training", "attend", str(folder.path)],
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        self.started.append(process)
-        return process
-
-    def finish(self, folder: RunFolder) -> RunState:
-        """Attend it to its end."""
-        process = self.attend(folder)
-        process.wait(60)
-        log = (folder.path / "attend.log").read_text()
-        assert process.returncode == 0, log
-        assert "Traceback" not in log
-        return folder.state()
-
-    def watchdog(self, folder: RunFolder) -> int:
-        """The id of its living watchdog."""
-        wait_until(lambda: folder.is_held("watchdog"))
-        pid = folder.holder("watchdog")
-        assert pid is not None
-        self.watchdogs.append(pid)
-        return pid
-
-    def hold(self, operation: str, when: str) -> Any:
-        with self.cloud.lock:
-            return self.cloud.faults.add(operation, when, "hold")
-
-    def release(self, rule: Any) -> None:
-        with self.cloud.lock:
-            rule.release(go_on=True)
-
-    def rows(self, folder: RunFolder) -> list[dict[str, Any]]:
-        rows = self.cloud.dump()["instances"]
-        return [row for row in rows if row["tags"].get("sophia-run") == folder.run_id]
-
-    def live(self, folder: RunFolder) -> list[dict[str, Any]]:
-        return [row for row in self.rows(folder) if row["status"] in LIVE]
-
-    def close(self) -> None:
-        with self.cloud.lock:
-            self.cloud.faults.clear()
-        for process in self.started:
-            process.kill()
-            process.wait(10)
-        for pid in self.watchdogs:
-            if is_running(pid):
-                os.kill(pid, signal.SIGKILL)
-        while opening._started:
-            opening._started.pop().wait(10)
 
 
 @pytest.fixture
@@ -188,6 +90,35 @@ def test_a_starter_that_is_killed_is_followed_by_one_that_ends_the_run(
     site.release(rule)
     assert site.finish(folder).outcome == "done"
     check(site, folder, record_property, (operation, "starter", f"{when} the work"))
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_starter_killed_while_it_replaces_a_lost_node_launches_it_again_once(
+    site: Site, record_property: Record, when: str
+) -> None:
+    site.environment["SOPHIA_STAND_IN_JOB_S"] = "600"
+    folder = site.new_run(replace_lost=True)
+    process = site.attend(folder)
+    wait_until(lambda: folder.state().phase == "running" or process.poll() is not None)
+    site.watchdog(folder)
+    rule = site.hold("launchInstance", when)
+    lost = next(row for row in site.live(folder) if row["tags"]["sophia-node"] == "2")
+    with site.cloud.lock:
+        site.cloud.instances.set_status(lost["id"], "preempted")
+    wait_until(lambda: rule.holding > 0 or process.poll() is not None)
+    assert process.poll() is None, (folder.path / "attend.log").read_text()
+    kill(process)
+    site.release(rule)
+    assert site.finish(folder).outcome == "done"
+    rows, live = site.rows(folder), site.live(folder)
+    doubles = len(rows) - NODES - 1
+    record_property(
+        KILL_ROW,
+        kill_row("replacement", "starter", f"{when} the work", len(rows), len(live), len(live), doubles),
+    )
+    assert live == []
+    assert doubles == 0
+    assert [row["id"] for row in rows if row["status"] == "preempted"] == [lost["id"]]
 
 
 @pytest.mark.parametrize("operation", ["launchInstance", "job"])

@@ -154,6 +154,25 @@ def test_a_second_emulator_on_one_state_file_refuses(start: Start, tmp_path: Pat
     assert "in use by another emulator" in second.stderr
 
 
+def test_a_state_file_of_the_version_before_is_read(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "cloud.json"
+    running = start("--state-file", str(path))
+    fill(running)
+    running.end(signal.SIGTERM)
+    saved = json.loads(path.read_text("utf-8"))
+    saved["version"] = 1
+    for record in saved["state"]["instances"].values():
+        del record["cluster_id"]
+    path.write_text(json.dumps(saved), "utf-8")
+    cloud = Cloud()
+    file = StateFile(path)
+    try:
+        file.load(cloud.core)
+    finally:
+        file.close()
+    assert [one.cluster_id for one in cloud.core.state.instances.values()] == [None]
+
+
 @pytest.mark.parametrize("damage", ["cut", "empty", "foreign", "version", "field", "type", "binary"])
 def test_a_damaged_state_file_is_never_an_empty_cloud(
     start: Start, tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]

@@ -29,6 +29,7 @@ PROMISED: dict[str, Any] = {
     "list_lag_s": 0.0,
     "get_sees_lagging": False,
     "default_capacity": None,
+    "documented_regions_only": False,
     "stale_capacity": False,
     "quota_instances": None,
     "quota_filesystems": None,

@@ -127,9 +127,27 @@ def test_unknown_query_parameters_are_ignored(api: Api) -> None:
     assert api.get("/instances?colour=blue").status_code == 200
 
 
-def test_a_cluster_has_no_instances_of_ours(api: Api) -> None:
-    api.launch()
-    assert api.get("/instances?cluster_id=0920582c7ff041399e34823a0be62549").json()["data"] == []
+def test_a_cluster_has_the_machines_that_were_put_into_it(api: Api) -> None:
+    """The API makes none: what a launch made is part of one only when a test says so."""
+    node, _ = api.launch(), api.launch()
+    cluster_id = "0920582c7ff041399e34823a0be62549"
+    path = f"/instances?cluster_id={cluster_id}"
+    assert api.get(path).json()["data"] == []
+    assert api.control("POST", f"/instances/{node}/cluster", {"cluster_id": cluster_id}).status_code == 200
+    assert [row["id"] for row in api.get(path).json()["data"]] == [node]
+    assert api.get("/instances?cluster_id=" + "0" * 32).json()["data"] == []
+    assert len(api.get("/instances").json()["data"]) == 2
+    assert api.control("POST", f"/instances/{node}/cluster", {"cluster_id": None}).status_code == 200
+    assert api.get(path).json()["data"] == []
+
+
+@pytest.mark.parametrize(("target", "cluster_id", "status"), [("0" * 32, "a" * 32, 404), (None, "x", 400)])
+def test_what_is_no_machine_or_no_cluster_is_refused(
+    api: Api, target: str | None, cluster_id: str, status: int
+) -> None:
+    node = api.launch()
+    answer = api.control("POST", f"/instances/{target or node}/cluster", {"cluster_id": cluster_id})
+    assert answer.status_code == status
 
 
 def test_a_request_that_nobody_finished_does_not_disturb_the_next(api: Api) -> None:

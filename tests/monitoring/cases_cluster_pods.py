@@ -1,4 +1,4 @@
-"""Cases: pods that wait, crash or are missing, jobs, the training queue, autoscalers, quotas."""
+"""Cases: pods that wait, crash or are missing, jobs, the training queue, quotas."""
 
 from __future__ import annotations
 
@@ -35,15 +35,6 @@ def _set(kind: str, wanted: str, ready: str) -> dict[str, str]:
     }[kind]
     name = {"statefulset": "redis", "daemonset": "nvidia-dcgm-exporter"}[kind]
     return {f'{series}{{{_NS},{kind}="{name}"}}': v for series, v in zip(names, (wanted, ready), strict=True)}
-
-
-def _scaler(least: int, most: int, now: str) -> dict[str, str]:
-    hpa = f'{_NS},horizontalpodautoscaler="sophia-backend"'
-    return {
-        f"kube_horizontalpodautoscaler_spec_min_replicas{{{hpa}}}": f"{least}x120",
-        f"kube_horizontalpodautoscaler_spec_max_replicas{{{hpa}}}": f"{most}x120",
-        f"kube_horizontalpodautoscaler_status_current_replicas{{{hpa}}}": now,
-    }
 
 
 _JOB = 'namespace="training",job_name="fine-tune-1"'
@@ -225,54 +216,6 @@ CASES = [
     ),
     silent(
         "TrainingQueueStopped", "active", {f'kueue_cluster_queue_status{{{_QUEUE},status="active"}}': "1x60"}
-    ),
-    *fires(
-        "AutoscalerAtMaximum",
-        "an hour at ten of ten",
-        _scaler(3, 10, "10x120"),
-        {"namespace": "sophia-ai-prod", "horizontalpodautoscaler": "sophia-backend", "owner": "platform"},
-    ),
-    silent("AutoscalerAtMaximum", "nine of ten", _scaler(3, 10, "9x120")),
-    silent("AutoscalerAtMaximum", "cut to one by the GPUs there are", _scaler(1, 1, "1x120")),
-    *fires(
-        "AutoscalerBlind",
-        "no figures",
-        {
-            f'kube_horizontalpodautoscaler_status_condition{{{_NS},horizontalpodautoscaler="sophia-ai-core",'
-            'condition="ScalingActive",status="false"}': "1x60"
-        },
-        {"namespace": "sophia-ai-prod", "horizontalpodautoscaler": "sophia-ai-core", "owner": "ai"},
-    ),
-    silent(
-        "AutoscalerBlind",
-        "it has them",
-        {
-            f'kube_horizontalpodautoscaler_status_condition{{{_NS},horizontalpodautoscaler="sophia-ai-core",'
-            'condition="ScalingActive",status="false"}': "0x60"
-        },
-    ),
-    *fires(
-        "AutoscalerTriggerFails",
-        "Prometheus does not answer",
-        {
-            'keda_scaler_detail_errors_total{exported_namespace="sophia-ai-prod",namespace="keda",'
-            'scaledObject="lambda-inference",scaler="prometheusScaler",triggerIndex="0"}': "0+1x60"
-        },
-        {
-            "exported_namespace": "sophia-ai-prod",
-            "scaledObject": "lambda-inference",
-            "scaler": "prometheusScaler",
-            "owner": "ai",
-        },
-        from_s=60,
-    ),
-    silent(
-        "AutoscalerTriggerFails",
-        "errors of last week",
-        {
-            'keda_scaler_detail_errors_total{exported_namespace="sophia-ai-prod",namespace="keda",'
-            'scaledObject="lambda-inference",scaler="prometheusScaler",triggerIndex="0"}': "9x60"
-        },
     ),
     *fires(
         "QuotaNearFull",

@@ -25,7 +25,7 @@ def cluster_terms() -> Terms:
         replace(service, kind="n8n") if service.name in ("n8n-main", "n8n-worker") else service
         for service in terms.services
     )
-    return replace(terms, services=services, has_keda=True)
+    return replace(terms, services=services, has_keda=True, has_forecast=True)
 
 
 def silent(

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import pytest
 
+from sophia_infra.metrics_client.prometheus import PrometheusApi
 from sophia_infra.monitoring.rule import RuleGroup
 from sophia_infra.monitoring.slo import Objective, objective_recordings
-from sophia_infra.reports.prometheus_api import PrometheusApi
 from sophia_infra.rollout.gates import BurnRate
 from tests.monitoring.history import backfill
 from tests.monitoring.platform import Line, Page, Platform, Series

@@ -7,8 +7,9 @@ import subprocess
 import time
 from pathlib import Path
 
+from sophia_infra.metrics_client.prometheus import PrometheusApi
 from sophia_infra.monitoring.inventory import inventory
-from sophia_infra.optimization.prometheus import QUERIES, Prometheus, PrometheusGate, PrometheusUsage
+from sophia_infra.optimization.prometheus import QUERIES, PrometheusGate, PrometheusUsage
 from tests.monitoring.prometheus import data_folder, prometheus
 
 STEP_S = 900
@@ -65,8 +66,8 @@ def test_usage_and_capacity_are_read_by_machine(tmp_path: Path) -> None:
     )
     assert made.returncode == 0, made.stderr
     with prometheus(folder) as server:
-        recorded = PrometheusUsage(Prometheus(server.url, token="")).read(start_s, end_s, STEP_S)
-        health = PrometheusGate(Prometheus(server.url, token="")).look()
+        recorded = PrometheusUsage(PrometheusApi(server.url)).read(start_s, end_s, STEP_S)
+        health = PrometheusGate(PrometheusApi(server.url)).look()
     assert recorded.notes == ()
     a, b = recorded.machines["id-a"], recorded.machines["id-b"]
     assert len(a.gpu_percent.values) == 8

@@ -12,9 +12,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from sophia_infra.metrics_client.prometheus import PrometheusApi
 from sophia_infra.reports.gathering import Gatherer, Sources
 from sophia_infra.reports.history import History, read_history
-from sophia_infra.reports.prometheus_api import PrometheusApi
 from sophia_infra.reports.rendering import render_report
 from sophia_infra.reports.snapshot import BudgetTerms, Snapshot, with_history
 from tests.monitoring.prometheus import prometheus

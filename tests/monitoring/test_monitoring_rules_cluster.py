@@ -9,6 +9,7 @@ import pytest
 
 from sophia_infra.monitoring.rules import all_alerts, cluster
 from tests.monitoring import (
+    cases_cluster_autoscaling,
     cases_cluster_gpu,
     cases_cluster_nodes,
     cases_cluster_pods,
@@ -22,6 +23,7 @@ from tests.monitoring.rule_cases import Case, Recorded, judge
 MODULES = (
     cases_cluster_gpu,
     cases_cluster_nodes,
+    cases_cluster_autoscaling,
     cases_cluster_pods,
     cases_cluster_services,
     cases_cluster_stores,

@@ -81,7 +81,7 @@ def fleet_config(stack: str) -> dict[str, Any]:
         **{
             key: value
             for key, value in stack_config(stack).items()
-            if key not in ("sophia:kubernetes", "sophia:gateway")
+            if key not in ("sophia:kubernetes", "sophia:gateway", "sophia:training")
         },
         "sophia:phase": 1,
     }
@@ -206,6 +206,8 @@ class _Answers(mocks.Mocks):
                 "machines": {name: self._machine(identity) for name, identity in machines},
                 "usd_per_hour": "7.35",
             }
+        elif args.typ.endswith(":OneClickCluster"):
+            outputs = {"machines": {"node-1": {}}, "gpus": 8, "list_usd_per_hour": "31.92"}
         elif args.typ.endswith(":ClusterCredentials"):
             outputs = {"credentials": make_credentials(args.inputs["cluster"], datetime.now(UTC))}
         return f"id-of-{args.name}", {**args.inputs, **outputs}

@@ -51,6 +51,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
     },
     "release": {"properties": {"drop": {"type": "boolean"}}},
     "status": {"properties": {"status": _TEXT}, "required": ["status"]},
+    "cluster": {"properties": {"cluster_id": {"type": ["string", "null"]}}, "required": ["cluster_id"]},
     "bytes": {
         "properties": {"bytes_used": {"type": "integer", "minimum": 0}},
         "required": ["bytes_used"],
@@ -77,6 +78,7 @@ def control_routes(cloud: Cloud, keeper: Keeper) -> list[Route]:
         ("DELETE", "/faults/{fault_id}", control.remove_fault),
         ("POST", "/faults/{fault_id}/release", control.release_fault),
         ("POST", "/instances/{instance_id}/status", control.set_instance_status),
+        ("POST", "/instances/{instance_id}/cluster", control.set_instance_cluster),
         ("POST", "/filesystems/{filesystem_id}/bytes", control.set_filesystem_bytes),
         ("GET", "/requests", control.requests),
     ]
@@ -181,6 +183,13 @@ class _Control:
             record = self._cloud.instances.set_status(request.path_params["instance_id"], body["status"])
             self._keeper.save()
         return JSONResponse({"id": record.id, "status": record.status})
+
+    async def set_instance_cluster(self, request: Request) -> Response:
+        body = await _body(request, "cluster")
+        with self._cloud.lock:
+            self._cloud.set_cluster(request.path_params["instance_id"], body["cluster_id"])
+            self._keeper.save()
+        return JSONResponse({})
 
     async def set_filesystem_bytes(self, request: Request) -> Response:
         body = await _body(request, "bytes")

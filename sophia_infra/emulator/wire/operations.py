@@ -16,7 +16,7 @@ from sophia_infra.emulator.images import all_images
 from sophia_infra.emulator.instances import LaunchOrder
 from sophia_infra.emulator.tickets import URL_EXPIRES_S
 from sophia_infra.emulator.wire import render
-from sophia_infra.model.catalogue import CATALOGUE, REGIONS
+from sophia_infra.model.catalogue import CATALOGUE
 
 __all__ = ["OPERATIONS", "Call", "Payload"]
 
@@ -59,18 +59,20 @@ def list_instance_types(cloud: Cloud, call: Call) -> Payload:
 
 
 def list_regions(cloud: Cloud, call: Call) -> Payload:
-    return Payload([render.region(code) for code in REGIONS])
+    return Payload([render.region(code) for code in cloud.capacity.regions_shown()])
 
 
 def list_images(cloud: Cloud, call: Call) -> Payload:
-    return Payload([render.image(row) for row in all_images().values()])
+    shown = cloud.capacity.regions_shown()
+    return Payload([render.image(row) for row in all_images().values() if row.region in shown])
 
 
 def list_instances(cloud: Cloud, call: Call) -> Payload:
     _refuse_when_forbidden(cloud)
+    listed = cloud.instances.listed()
     if "cluster_id" in call.query:
-        return Payload([])  # nothing launched through the API is part of a cluster
-    return Payload([render.instance(cloud, one) for one in cloud.instances.listed()])
+        listed = [one for one in listed if one.cluster_id == call.query["cluster_id"]]
+    return Payload([render.instance(cloud, one) for one in listed])
 
 
 def get_instance(cloud: Cloud, call: Call) -> Payload:

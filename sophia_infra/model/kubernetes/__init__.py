@@ -1,6 +1,11 @@
 """Kubernetes as typed configuration: clusters, workloads, databases, and where they find a place. Pure."""
 
-from sophia_infra.model.kubernetes.autoscaling import AutoscaleConfig, AutoscalingConfig, KedaConfig
+from sophia_infra.model.kubernetes.autoscaling import (
+    AdapterConfig,
+    AutoscaleConfig,
+    AutoscalingConfig,
+    KedaConfig,
+)
 from sophia_infra.model.kubernetes.config import KubernetesConfig
 from sophia_infra.model.kubernetes.database import (
     DATABASE_PORTS,
@@ -15,6 +20,7 @@ from sophia_infra.model.kubernetes.monitoring import METRICS_PORT, MetricsFamily
 from sophia_infra.model.kubernetes.nodes import LABEL_PREFIX, Cluster, Node, Placement, Unplaced
 from sophia_infra.model.kubernetes.placement import place
 from sophia_infra.model.kubernetes.quantity import CpuSpan, MemorySpan, bytes_of, millicores_of
+from sophia_infra.model.kubernetes.scaling import ForecasterConfig, NodeScalerConfig
 from sophia_infra.model.kubernetes.services import (
     ImagesConfig,
     IngressConfig,
@@ -42,12 +48,14 @@ __all__ = [
     "SENTINEL_MEMORY",
     "SENTINEL_PORT",
     "SIDECARS",
+    "AdapterConfig",
     "AutoscaleConfig",
     "AutoscalingConfig",
     "BackupConfig",
     "Cluster",
     "CpuSpan",
     "DatabaseConfig",
+    "ForecasterConfig",
     "GpuOperatorConfig",
     "GpuRequest",
     "GpuSharing",
@@ -61,6 +69,7 @@ __all__ = [
     "MonitoringConfig",
     "NamespaceConfig",
     "Node",
+    "NodeScalerConfig",
     "Placement",
     "RouteConfig",
     "SecretsConfig",

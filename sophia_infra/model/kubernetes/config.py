@@ -12,6 +12,7 @@ from sophia_infra.model.kubernetes.config_rules import find_kubernetes_conflicts
 from sophia_infra.model.kubernetes.database import DatabaseConfig
 from sophia_infra.model.kubernetes.gpus import GpuModel, GpuOperatorConfig, GpuSharing
 from sophia_infra.model.kubernetes.monitoring import MonitoringConfig
+from sophia_infra.model.kubernetes.scaling import ForecasterConfig, NodeScalerConfig
 from sophia_infra.model.kubernetes.services import (
     ImagesConfig,
     IngressConfig,
@@ -102,7 +103,8 @@ class KubernetesConfig(ClosedModel):
     )
     autoscaling: AutoscalingConfig = Field(
         default_factory=AutoscalingConfig,
-        description="KEDA beside the cluster's own autoscaler. Default: off.",
+        description="KEDA and prometheus-adapter beside the cluster's own autoscaler. Default: KEDA off, the "
+        "adapter where a row needs it.",
     )
     namespaces: dict[DnsName, NamespaceConfig] = Field(
         default_factory=lambda: {DEFAULT_NAMESPACE: NamespaceConfig()},
@@ -133,6 +135,15 @@ class KubernetesConfig(ClosedModel):
         default=None,
         description="Prometheus, Alertmanager, Grafana, rules and dashboards. Default none: nothing is "
         "measured, and nobody is told.",
+    )
+    forecaster: ForecasterConfig = Field(
+        default_factory=ForecasterConfig,
+        description="The forecast of the next hour's load as metrics. Default: off.",
+    )
+    scaler: NodeScalerConfig = Field(
+        default_factory=NodeScalerConfig,
+        description="The node scaler inside of the primary cluster. Default: off; `sophia scaler run` is the "
+        "same from outside.",
     )
     shared_ports: tuple[PortNumber, ...] = Field(
         default=(80, 5678, 8000),

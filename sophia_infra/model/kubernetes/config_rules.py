@@ -11,6 +11,7 @@ from sophia_infra.model.kubernetes.cluster_rules import find_cluster_conflicts, 
 from sophia_infra.model.kubernetes.monitoring_rules import find_monitoring_conflicts
 from sophia_infra.model.kubernetes.ports import find_port_conflicts
 from sophia_infra.model.kubernetes.reference_rules import find_reference_conflicts
+from sophia_infra.model.kubernetes.scaling import find_scaling_conflicts
 
 if TYPE_CHECKING:
     from sophia_infra.model.kubernetes.config import KubernetesConfig
@@ -20,7 +21,16 @@ __all__ = ["MAX_NAME", "find_kubernetes_conflicts"]
 MAX_NAME = 45
 """Longest name of a workload or database: Kubernetes allows 63, and objects made from it get a suffix."""
 MAX_OBJECT_NAME = 63
-RESERVED_NAMESPACES = ("default", "external-secrets", "gpu-operator", "keda", "kueue-system", "monitoring")
+RESERVED_NAMESPACES = (
+    "default",
+    "external-secrets",
+    "gpu-operator",
+    "keda",
+    "kueue-system",
+    "monitoring",
+    "prometheus-adapter",
+    "sophia-scaling",
+)
 """Namespaces of operators, and the one for nobody; names that begin with kube- are Kubernetes' own."""
 
 
@@ -38,6 +48,8 @@ def find_kubernetes_conflicts(
         *find_gpu_conflicts(kube),
         *_find_measures_of_nobody(kube, unreadable),
         *find_monitoring_conflicts(kube, unreadable),
+        *find_scaling_conflicts(kube, unreadable),
+        *_find_second_autoscalers(kube),
         *_find_second_gateways(kube),
         *_find_wrong_names(kube),
         *_find_reserved_namespaces(kube),
@@ -69,6 +81,20 @@ def _find_measures_of_nobody(kube: KubernetesConfig, unreadable: Collection[str]
             allowed="cpu, memory, gpu_utilization (percent)",
         )
         yield Conflict(("workloads", name, "autoscale"), refused)
+
+
+def _find_second_autoscalers(kube: KubernetesConfig) -> Iterator[Conflict]:
+    """Two of one name in one namespace; who has its name from autoscale.name is the one to change it."""
+    made = {
+        name: (row.namespace, row.autoscale.object_name(name))
+        for name, row in kube.enabled_workloads().items()
+        if row.autoscale is not None
+    }
+    first = {key: name for name, key in made.items() if key[1] == name}
+    for name, key in made.items():
+        if first.setdefault(key, name) != name:
+            refused = Refused(f"is the name of the autoscaler of {first[key]}, in the same namespace")
+            yield Conflict(("workloads", name, "autoscale", "name"), refused, key[1])
 
 
 def _find_second_gateways(kube: KubernetesConfig) -> Iterator[Conflict]:

@@ -12,7 +12,12 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from sophia_infra.model.kubernetes.autoscaling import AutoscaleConfig, AutoscalingConfig, KedaConfig
+from sophia_infra.model.kubernetes.autoscaling import (
+    AdapterConfig,
+    AutoscaleConfig,
+    AutoscalingConfig,
+    KedaConfig,
+)
 from sophia_infra.model.kubernetes.config import KubernetesConfig
 from sophia_infra.model.kubernetes.database import BackupConfig, DatabaseConfig
 from sophia_infra.model.kubernetes.gpus import GpuOperatorConfig, GpuRequest, GpuSharing
@@ -26,6 +31,7 @@ from sophia_infra.model.kubernetes.monitoring import (
     SlackReceiver,
     WebhookReceiver,
 )
+from sophia_infra.model.kubernetes.scaling import ForecasterConfig, NodeScalerConfig
 from sophia_infra.model.kubernetes.services import (
     ImagesConfig,
     IngressConfig,
@@ -71,6 +77,9 @@ MODELS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("sophia:kubernetes.training", TrainingConfig),
     ("sophia:kubernetes.autoscaling", AutoscalingConfig),
     ("sophia:kubernetes.autoscaling.keda", KedaConfig),
+    ("sophia:kubernetes.autoscaling.adapter", AdapterConfig),
+    ("sophia:kubernetes.forecaster", ForecasterConfig),
+    ("sophia:kubernetes.scaler", NodeScalerConfig),
     ("sophia:kubernetes.monitoring", MonitoringConfig),
     ("sophia:kubernetes.monitoring.alerting", AlertingConfig),
     ("sophia:kubernetes.monitoring.alerting.slack", SlackReceiver),

@@ -46,3 +46,9 @@ def _find_nobody_to_ask(kube: KubernetesConfig, unreadable: Collection[str]) -> 
             allowed="http://prometheus.monitoring.svc:9090, or enabled: false",
         )
         yield Conflict(("autoscaling", "keda", "prometheus_url"), refused)
+    if kube.autoscaling.adapter.enabled and kube.prometheus_url is None:
+        refused = Refused(
+            "is on, and the adapter has nobody to ask: there is no section monitoring",
+            allowed="a section monitoring, autoscaling.keda.prometheus_url, or enabled: false",
+        )
+        yield Conflict(("autoscaling", "adapter", "enabled"), refused, True)

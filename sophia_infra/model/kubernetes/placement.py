@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 from sophia_infra.model.kubernetes.clusters import build_clusters, primary_of
 from sophia_infra.model.kubernetes.database import SENTINEL_CPU, SENTINEL_MEMORY
-from sophia_infra.model.kubernetes.nodes import Cluster, Placement, Unplaced
+from sophia_infra.model.kubernetes.nodes import Cluster, Node, Placement, Unplaced
 from sophia_infra.model.kubernetes.packing import Pod, Room, put, rooms_of
 from sophia_infra.model.kubernetes.placement_words import cut_note, unplaced_message
+from sophia_infra.model.kubernetes.scaled_nodes import scaled_nodes
 from sophia_infra.model.kubernetes.sidecars import sidecar_of
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from sophia_infra.model.kubernetes.config import KubernetesConfig
     from sophia_infra.model.kubernetes.database import DatabaseConfig
     from sophia_infra.model.kubernetes.workload import WorkloadConfig
+    from sophia_infra.model.scaler import ScalerConfig
     from sophia_infra.model.stack import StackConfig
 
 __all__ = ["place", "place_on"]
@@ -33,13 +35,19 @@ def place(config: StackConfig, phase: int | None = None) -> Placement:
     """
     if config.kubernetes is None:
         raise ValueError("a stack without sophia:kubernetes has no placement")
-    return place_on(config.instances(phase), config.kubernetes)
+    return place_on(config.instances(phase), config.kubernetes, config.scaler)
 
 
-def place_on(fleet: Mapping[str, InstanceConfig], kube: KubernetesConfig) -> Placement:
-    """The placement on exactly these machines. Never raises: see `Placement.unplaced`."""
+def place_on(
+    fleet: Mapping[str, InstanceConfig], kube: KubernetesConfig, scaler: ScalerConfig | None = None
+) -> Placement:
+    """The placement on exactly these machines. Never raises: see `Placement.unplaced`.
+
+    Args:
+        scaler: whose pools GPU workloads may grow into; nothing that is promised is placed there.
+    """
     clusters = build_clusters(fleet, kube)
-    packing = _Packing(kube, clusters, primary_of(clusters, kube))
+    packing = _Packing(kube, clusters, primary_of(clusters, kube), scaled_nodes(scaler, clusters, kube))
     packing.place_all()
     packing.grow()
     return packing.result()
@@ -63,11 +71,18 @@ class _Row:
 
 
 class _Packing:
-    def __init__(self, kube: KubernetesConfig, clusters: Mapping[str, Cluster], primary: str) -> None:
+    def __init__(
+        self,
+        kube: KubernetesConfig,
+        clusters: Mapping[str, Cluster],
+        primary: str,
+        scaled: Mapping[str, tuple[Node, ...]],
+    ) -> None:
         self._kube = kube
         self._clusters = clusters
         self._primary = primary
         self._rooms = {name: rooms_of(cluster.nodes) for name, cluster in clusters.items()}
+        self._scaled_rooms = {name: rooms_of(nodes) for name, nodes in scaled.items()}
         self._rows = [
             *(_workload_row(name, row) for name, row in kube.enabled_workloads().items()),
             *(
@@ -86,12 +101,16 @@ class _Packing:
             self._place(row)
 
     def grow(self) -> None:
-        """What may be asked for: GPU workloads up to their maximum, in the order of the table."""
+        """What may be asked for: GPU workloads up to their maximum, in the order of the table.
+
+        On the fleet first; what is left over may wait for machines of the scaler, which sees it wait.
+        """
         for row in self._rows:
             if row.section == "databases" or not row.pod.gpus or not row.cluster or not row.rooms:
                 continue
             wanted = self._max[row.name] - row.replicas
-            more = put(row.pod, wanted, self._rooms[row.cluster], row.rooms[0])
+            rooms = [*self._rooms[row.cluster], *self._scaled_rooms.get(row.cluster, ())]
+            more = put(row.pod, wanted, rooms, row.rooms[0])
             row.rooms.extend(more)
             if len(more) < wanted:
                 self._max[row.name] = row.replicas + len(more)
@@ -152,7 +171,9 @@ class _Packing:
                 yield name
 
     def _places(self, cluster: str, model: str | None) -> int:
-        return sum(node.places for node in self._clusters[cluster].nodes if node.gpu_model == model)
+        scaled = (room.node for room in self._scaled_rooms.get(cluster, ()))
+        nodes = (*self._clusters[cluster].nodes, *scaled)
+        return sum(node.places for node in nodes if node.gpu_model == model)
 
     def _topology_notes(self) -> Iterable[str]:
         if self._kube.cluster == "existing" and not any(self._rooms.values()):

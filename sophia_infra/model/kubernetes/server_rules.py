@@ -28,9 +28,12 @@ def find_server_conflicts(workload: WorkloadConfig) -> Iterator[Conflict]:
             yield Conflict((key,), Refused(f"is given, and it follows from {source}"))
     if workload.autoscale is None:
         return
+    has_model, either = workload.vllm is not None, "vllm or gateway: true"
     for key, is_right, wanted in (
-        ("queue", workload.vllm is not None, "vllm"),
+        ("queue", has_model, "vllm"),
         ("rps", workload.gateway, "gateway: true"),
+        ("tokens_per_s", has_model or workload.gateway, either),
+        ("forecast", has_model or workload.gateway, either),
     ):
         measure = getattr(workload.autoscale, key)
         if measure is not None and not is_right:

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from sophia_infra.model.forms import ClosedModel
 from sophia_infra.model.kubernetes.quantity import CpuSpan, MemorySpan
+from sophia_infra.model.kubernetes.scaling import scaling_images
 from sophia_infra.model.kubernetes.texts import ImageText
 
 if TYPE_CHECKING:
@@ -100,4 +101,4 @@ def running_images(kube: KubernetesConfig) -> dict[tuple[str, ...], str]:
         ("workloads", name, "image"): row.image for name, row in kube.enabled_workloads().items()
     }
     found |= {("databases", name, "image"): row.image for name, row in kube.enabled_databases().items()}
-    return found | monitoring_images(kube)
+    return found | monitoring_images(kube) | scaling_images(kube)

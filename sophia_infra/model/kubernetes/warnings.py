@@ -36,6 +36,7 @@ def find_kubernetes_warnings(
         found += _warn_of_fallbacks(kube, machines)
     if phase >= kube.workloads_phase:
         found += _warn_of_unreachable_partners(kube, placement)
+        found += _warn_of_unserved_measures(kube)
     return found
 
 
@@ -104,6 +105,19 @@ def _warn_of_unreachable_partners(kube: KubernetesConfig, placement: Placement) 
             yield (
                 f"{_KEY}.workloads.{name}.talks_to: {', '.join(far)}: in another cluster than {name} "
                 f"({where[name]}), where no service name leads; use topology overlay or a route"
+            )
+
+
+def _warn_of_unserved_measures(kube: KubernetesConfig) -> Iterator[str]:
+    scaling = kube.autoscaling
+    if kube.monitoring is not None or scaling.adapter.enabled is not None:
+        return
+    for name, row in kube.enabled_workloads().items():
+        if scaling.asks_adapter(row.autoscale):
+            yield (
+                f"{_KEY}.workloads.{name}.autoscale.gpu_utilization: nobody measures it without a section "
+                "monitoring: its pods are never taken away, and added by its other measures only; where the "
+                "cluster serves it already, say autoscaling.adapter.enabled: false"
             )
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["find_autoscale_conflicts", "find_workload_conflicts"]
 
+_MEASURES = "cpu, memory, gpu_utilization (percent), queue, rps, tokens_per_s"
+
 
 def find_autoscale_conflicts(autoscale: AutoscaleConfig) -> list[Conflict]:
     """All conflicts of an autoscaler, with paths relative to it."""
@@ -25,13 +27,16 @@ def find_autoscale_conflicts(autoscale: AutoscaleConfig) -> list[Conflict]:
     if autoscale.min > autoscale.max:
         refused = Refused(f"is below min, which is {autoscale.min}", allowed=f"{autoscale.min} or more")
         found.append(Conflict(("max",), refused, autoscale.max))
-    if all(measure is None for measure in (autoscale.cpu, autoscale.memory, autoscale.gpu_utilization)) and (
-        not autoscale.asks_prometheus
-    ):
-        refused = Refused(
-            "has no measure to scale by", allowed="cpu, memory, gpu_utilization (percent), queue, rps"
-        )
-        found.append(Conflict((), refused))
+    if not autoscale.is_measured:
+        if autoscale.forecast is None:
+            refused = Refused("has no measure to scale by", allowed=f"{_MEASURES}, forecast")
+            found.append(Conflict((), refused))
+        else:
+            refused = Refused(
+                "is the only measure, and where a forecast fails the pods would go: add one of what is",
+                allowed=_MEASURES,
+            )
+            found.append(Conflict(("forecast",), refused, autoscale.forecast))
     return found
 
 

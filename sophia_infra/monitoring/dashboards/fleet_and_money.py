@@ -23,7 +23,8 @@ def fleet_and_money(terms: Terms) -> Board:
         "fleet-and-money",
         "Fleet and money",
         "Dollars of the account's machines at Lambda's list prices. Owner is stack (in the stack's file), "
-        "orphan (its tag, not in its file), other (of another stack) or unknown (launched by hand, or lost).",
+        "training (of one of its runs, with a cap of its own), orphan (its tag, not in its file), other (of "
+        "another stack) or unknown (launched by hand, or lost).",
         hours=24,
     )
     _dollars_first(board, terms)

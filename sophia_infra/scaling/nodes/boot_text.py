@@ -55,22 +55,27 @@ class JoinBootText:
     server_addresses: Mapping[str, str]
 
     def text_for(self, name: str, pool: str, instance_type: str, region: str) -> str | None:
+        return self.text_with(name, f"Pool {pool}", instance_type, region, {SCALED_NODE_LABEL: pool})
+
+    def text_with(
+        self, name: str, whose: str, instance_type: str, region: str, further_labels: Mapping[str, str]
+    ) -> str:
+        """The text of a node with these labels too; `whose` it is, for the message of BootTextMissing."""
         cluster = self.clusters.get(region) or self.clusters.get(None)
         known = {} if cluster is None else self.credentials.get(cluster.name, {})
         address = None if cluster is None else self.server_addresses.get(cluster.name)
         if cluster is None or address is None or not all(known.get(part) for part in AGENT_PARTS):
             raise BootTextMissing(
-                f"Pool {pool}: there is no cluster in {region} whose server and agent token are known.",
-                next_step="run `sophia up`, which makes them, or take the region out of the pool.",
+                f"{whose}: there is no cluster in {region} whose server and agent token are known.",
+                next_step="run `sophia up`, which makes them, or take the region out of it.",
             )
         row = CATALOGUE[instance_type]
         labels = {
             "sophia.internal/instance-type": row.name,
             "sophia.internal/region": region,
-            SCALED_NODE_LABEL: pool,
+            **({"sophia.internal/gpu": row.gpu_model.lower()} if row.gpu_model else {}),
+            **further_labels,
         }
-        if row.gpu_model:
-            labels["sophia.internal/gpu"] = row.gpu_model.lower()
         node = Node(
             name=name,
             machine=name,

@@ -69,7 +69,7 @@ def stacks_are_there(world: World, names: str) -> Measured:
 def training_cluster_is_declared(world: World, name: str) -> Measured:
     """The training cluster, with its limits in nodes, dollars and hours."""
     evidence = f"Pulumi.{world.name}.yaml, sophia:training"
-    cluster = world.config.training.get(name)
+    cluster = world.config.training_clusters.get(name)
     if cluster is None:
         return not_known(f"off: the stack file has no training cluster {name}", evidence)
     least = cluster.min_nodes or cluster.max_nodes

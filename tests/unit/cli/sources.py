@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from sophia_infra.inference.gateway.metrics import GatewayMetrics
 from tests.unit.lambda_cloud.service import Reply, ScriptedService
-from tests.unit.reports.prometheus_stand_in import PrometheusStandIn, success
+from tests.unit.metrics_client.prometheus_stand_in import PrometheusStandIn, success
 
 
 @contextlib.contextmanager

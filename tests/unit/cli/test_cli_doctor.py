@@ -14,7 +14,8 @@ from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.emulator import EmulatorServer
 from sophia_infra.engine.versions import PINNED_ENGINE
 from sophia_infra.model.scaled_tags import SCALER_TAG, ScaledName
-from sophia_infra.provider.tags import NAME_TAG
+from sophia_infra.provider.run_tags import RunTags, node_owner
+from sophia_infra.provider.tags import NAME_TAG, STACK_TAG
 from tests.unit.cli.sophia_command import Sophia
 
 from .test_cli_looking import TAGS, launch
@@ -125,4 +126,18 @@ def test_down_does_not_leave_the_node_scalers_machines_behind(
     assert done.code == ExitCode.USAGE
     assert "1 machines of the node scaler run, at $1.29/h, in no state." in done.said
     assert "sophia scaler run --stack" in done.said
+    assert live(emulator) == {machine}
+
+
+def test_down_does_not_take_key_and_cloud_from_under_a_training_run(
+    doctor: Sophia, emulator: EmulatorServer
+) -> None:
+    stack, run_id = TAGS[STACK_TAG], "20260820-101112-3fa9c1"
+    owner, run = node_owner(stack, run_id, 1), RunTags(stack, run_id, 1, 4_000_000_000, Decimal(400))
+    machine = launch(emulator, "a", {STACK_TAG: owner.stack, NAME_TAG: owner.name, **run.build(24)})
+    assert doctor.run("doctor").code == ExitCode.OK
+    done = doctor.run("down", "--yes")
+    assert done.code == ExitCode.USAGE
+    assert "1 training runs of the stack have machines" in done.said
+    assert f"sophia train stop {run_id} --stack local" in done.said
     assert live(emulator) == {machine}

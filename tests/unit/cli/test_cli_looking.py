@@ -77,6 +77,8 @@ def test_status_as_json_has_the_documented_keys(sophia: Sophia, emulator: Emulat
         "machines",
         "usd_per_hour",
         "usd_per_month_720h",
+        "training_machines",
+        "training_usd_per_hour",
         "other_machines",
         "other_usd_per_hour",
         "kubernetes",

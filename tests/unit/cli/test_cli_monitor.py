@@ -21,7 +21,7 @@ from tests.unit.cli.sources import a_gateway, a_prometheus, address_of_nobody
 from tests.unit.cli.terminal import WITHIN_S, on_terminal, read_to_end, read_until
 from tests.unit.cli.test_cli_looking import TAGS, launch
 from tests.unit.lambda_cloud.service import ScriptedService
-from tests.unit.reports.prometheus_stand_in import PrometheusStandIn, alert
+from tests.unit.metrics_client.prometheus_stand_in import PrometheusStandIn, alert
 
 TOKEN = "eyJhbGciOiJ.secret-token.0123456789abcdef"
 

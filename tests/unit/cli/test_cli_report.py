@@ -17,7 +17,7 @@ from tests.unit.cli.sources import a_prometheus, address_of_nobody
 from tests.unit.cli.test_cli_inference import booked, entry
 from tests.unit.cli.test_cli_looking import TAGS, launch
 from tests.unit.lambda_cloud.service import DROP
-from tests.unit.reports.prometheus_stand_in import PrometheusStandIn
+from tests.unit.metrics_client.prometheus_stand_in import PrometheusStandIn
 
 
 @pytest.fixture

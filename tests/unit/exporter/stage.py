@@ -27,7 +27,7 @@ from tests.emulator.emulator_client import API_KEY, Api
 
 STACK = "sophia-infra/test"
 OTHER_STACK = "sophia-infra/other"
-OWNERS = ("stack", "orphan", "other", "unknown")
+OWNERS = ("stack", "training", "orphan", "other", "unknown")
 POLL_S = 30
 
 

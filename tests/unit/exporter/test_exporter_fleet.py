@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from sophia_infra.exporter.machines import see_fleet
 from sophia_infra.model.scaled_tags import SCALER_TAG, ScaledName
+from sophia_infra.provider.run_tags import RunTags, node_owner
 from sophia_infra.provider.tags import NAME_TAG, STACK_TAG
 from tests.unit.exporter.conftest import MakeStage
 from tests.unit.exporter.stage import OTHER_STACK, OWNERS, STACK, Stage, machine, settings_of
@@ -53,7 +55,7 @@ def test_everything_about_one_machine(stage: Stage) -> None:
     assert shown.all("lambda_cloud_instance_usd_per_hour") == [({**own, **kind, "owner": "stack"}, 2.29)]
     assert shown.all("lambda_cloud_instance_age_seconds") == [(own, 600)]
     assert shown.all("lambda_cloud_gpus") == [({"gpu_model": "GH200", "owner": "stack"}, 1)]
-    assert shown.by_owner("lambda_cloud_machines") == {"stack": 1, "orphan": 0, "other": 0, "unknown": 0}
+    assert shown.by_owner("lambda_cloud_machines") == {**dict.fromkeys(OWNERS, 0), "stack": 1}
     assert shown.one("lambda_cloud_budget_usd_per_month") == 6_000
     assert shown.one("lambda_cloud_budget_alert_ratio") == 0.8
     assert shown.one("lambda_cloud_type_usd_per_hour", instance_type="gpu_1x_gh200") == 2.29
@@ -81,11 +83,12 @@ def test_every_machine_of_the_account_has_an_owner(stage: Stage) -> None:
     owners = {labels["instance_id"]: labels["owner"] for labels, _ in shown.all("lambda_cloud_instance_info")}
     assert owners == {second: "stack", first: "orphan", lost: "orphan", other: "other", by_hand: "unknown"}
     assert shown.by_owner("lambda_cloud_usd_per_hour") == pytest.approx(
-        {"stack": 2.29, "orphan": 2.29 + 31.92, "other": 1.29, "unknown": 1.09}
+        {"stack": 2.29, "training": 0, "orphan": 2.29 + 31.92, "other": 1.29, "unknown": 1.09}
     )
     total_usd = sum(shown.by_owner("lambda_cloud_usd_per_hour").values())
     assert total_usd == pytest.approx(float(stage.cloud.meter.totals()["usd_per_hour"]))
-    assert shown.by_owner("lambda_cloud_machines") == {"stack": 1, "orphan": 2, "other": 1, "unknown": 1}
+    counts = {"stack": 1, "training": 0, "orphan": 2, "other": 1, "unknown": 1}
+    assert shown.by_owner("lambda_cloud_machines") == counts
     assert shown.one("lambda_cloud_gpus", owner="orphan", gpu_model="H100") == 8
     names = {labels["instance_id"]: labels["name"] for labels, _ in shown.all("lambda_cloud_instance_info")}
     assert (names[lost], names[by_hand]) == ("training-3", "try")
@@ -95,6 +98,20 @@ def test_every_machine_of_the_account_has_an_owner(stage: Stage) -> None:
     assert shown.one("lambda_cloud_instance_cost_usd_total", instance_id=lost) == 31.92
     assert shown.one("lambda_cloud_instance_cost_usd_total", instance_id=by_hand) == 1.09
     assert shown.all("lambda_cloud_instance_age_seconds", instance_id=by_hand) == []
+
+
+def test_machines_of_a_training_run_are_counted_as_training_and_never_as_lost(stage: Stage) -> None:
+    run = RunTags(STACK, "20260820-101112-3fa9c1", 1, int(stage.cloud.now()) + 7_200, Decimal(400))
+    owner = node_owner(STACK, run.run_id, 1)
+    tags = {**run.build(2), STACK_TAG: owner.stack, NAME_TAG: owner.name}
+    listed = [{"key": key, "value": value} for key, value in tags.items()]
+    node = stage.launch("a", stack=None, tags=listed, instance_type_name="gpu_8x_h100_sxm5")
+    stage.pass_time(3_600)
+    shown = stage.show()
+    assert shown.by_owner("lambda_cloud_machines") == {**dict.fromkeys(OWNERS, 0), "training": 1}
+    assert shown.by_owner("lambda_cloud_usd_per_hour")["training"] == 31.92
+    [(labels, _)] = shown.all("lambda_cloud_instance_info", instance_id=node)
+    assert (labels["owner"], labels["stack"]) == ("training", STACK)
 
 
 @pytest.mark.parametrize("by", ["id", "name"])

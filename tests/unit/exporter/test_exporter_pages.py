@@ -11,8 +11,7 @@ from contextlib import closing
 import pytest
 import requests
 
-from sophia_infra.exporter import AddressRefused, CannotListen, parse_address
-from sophia_infra.exporter.server import MetricsServer
+from sophia_infra.metrics_server import AddressRefused, CannotListen, MetricsServer, parse_address
 from tests.unit.exporter.stage import Stage
 
 LOOPBACK = ("127.0.0.1", 0)
@@ -20,7 +19,12 @@ LOOPBACK = ("127.0.0.1", 0)
 
 @pytest.fixture
 def server(stage: Stage) -> Iterator[MetricsServer]:
-    with MetricsServer(stage.registry, LOOPBACK, lambda: stage.poller.snapshot.was_tried) as running:
+    with MetricsServer(
+        stage.registry,
+        LOOPBACK,
+        lambda: stage.poller.snapshot.was_tried,
+        waits_for="no list of machines was tried yet",
+    ) as running:
         yield running
 
 

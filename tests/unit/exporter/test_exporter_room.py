@@ -13,6 +13,7 @@ from sophia_infra import exporter
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.exporter.__main__ import FAILED, USAGE
 from sophia_infra.exporter.errors import ExporterError
+from sophia_infra.metrics_server import ListenError
 
 MODULES = sorted(module.name for module in pkgutil.iter_modules(exporter.__path__))
 
@@ -41,7 +42,10 @@ def test_its_exit_codes_are_those_of_the_command() -> None:
 
 
 def test_every_error_says_whose_fault_it_is_and_what_to_do() -> None:
-    kinds = ExporterError.__subclasses__()
+    kinds: list[type[ExporterError | ListenError]] = [
+        *ExporterError.__subclasses__(),
+        *ListenError.__subclasses__(),
+    ]
     assert {kind.__name__ for kind in kinds} == {"AddressRefused", "CannotListen", "StateUnusable"}
     for kind in kinds:
         assert str(kind("It is so.")) == f"It is so. Next: {kind.next_step}"

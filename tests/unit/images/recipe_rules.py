@@ -19,8 +19,9 @@ _FETCHERS = re.compile(r"\b(curl|wget|nc|busybox)\b")
 
 
 def dependency_layer_ignores_source(graph: BuildGraph) -> Iterator[str]:
-    gateway, exporter = (
-        BuildGraph(graph.text, (("KIND", kind),), graph.contexts) for kind in ("gateway", "exporter")
+    gateway, exporter, scaler = (
+        BuildGraph(graph.text, (("KIND", kind),), graph.contexts)
+        for kind in ("gateway", "exporter", "scaler")
     )
     for name, built, context, manifests, sources in (
         ("service", graph, "service", MANIFESTS, SOURCES),
@@ -32,6 +33,13 @@ def dependency_layer_ignores_source(graph: BuildGraph) -> Iterator[str]:
             MAIN,
             ("docker/exporter/requirements.lock",),
             ("sophia_infra/exporter/x.py", "sophia_infra/monitoring/exporter_settings.py"),
+        ),
+        (
+            "scaler",
+            scaler,
+            MAIN,
+            ("docker/scaler/requirements.lock",),
+            ("sophia_infra/scaling/x.py", "sophia_infra/provider/session.py"),
         ),
     ):
         layer, image = built.dependencies("dependencies"), built.dependencies("production")

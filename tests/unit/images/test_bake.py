@@ -14,6 +14,8 @@ import yaml
 
 from sophia_infra.exporter import LISTEN
 from sophia_infra.images import PLATFORMS, ImageLock, Unlocked, read_budgets, read_lock, write_lock
+from sophia_infra.manifests.scaling.site import PORT
+from sophia_infra.model.kubernetes import ForecasterConfig, NodeScalerConfig
 from sophia_infra.model.kubernetes.monitoring import ExporterConfig
 from tests.unit.images.bake_file import expand, find_buildx, groups
 from tests.unit.images.recipe_rules import TARGETS
@@ -22,7 +24,8 @@ ROOT = Path(__file__).parents[3]
 BAKE = ROOT / "docker-bake.hcl"
 NOT_PYTHON = {"sophia-frontend"}
 EXPORTER = "sophia-exporter"  # no row of the table: monitoring brings it
-OF_THIS_REPOSITORY = {"inference-gateway": "gateway", EXPORTER: "exporter"}
+SCALER = "sophia-scaler"  # nor this one: forecaster and node scaler of the cluster
+OF_THIS_REPOSITORY = {"inference-gateway": "gateway", EXPORTER: "exporter", SCALER: "scaler"}
 
 
 @pytest.fixture
@@ -49,7 +52,7 @@ def _ours() -> dict[str, dict[str, Any]]:
 
 
 def test_every_image_of_ours_is_built(targets: dict[str, dict[str, Any]]) -> None:
-    assert set(targets) == set(_ours()) - NOT_PYTHON | {EXPORTER}
+    assert set(targets) == set(_ours()) - NOT_PYTHON | {EXPORTER, SCALER}
     servers = {name for name in targets if name.startswith("mcp-") or name.endswith("-mcp")}
     assert len(servers) == 10
     assert {"sophia-backend", "inference-gateway"} < set(targets)
@@ -87,7 +90,16 @@ def test_the_exporter_is_the_image_that_monitoring_runs(targets: dict[str, dict[
     assert target["target"] == "production"
 
 
-def test_only_gateway_and_exporter_are_of_this_repository(targets: dict[str, dict[str, Any]]) -> None:
+def test_the_scaler_is_the_image_that_forecaster_and_node_scaler_run(
+    targets: dict[str, dict[str, Any]],
+) -> None:
+    target = targets[SCALER]
+    assert target["tags"] == [ForecasterConfig().image] == [NodeScalerConfig().image]
+    assert target["args"]["PORT"] == str(PORT)
+    assert target["target"] == "production"
+
+
+def test_only_gateway_exporter_and_scaler_are_of_this_repository(targets: dict[str, dict[str, Any]]) -> None:
     for name, kind in OF_THIS_REPOSITORY.items():
         assert targets[name]["args"]["KIND"] == kind
         assert "contexts" not in targets[name]

@@ -18,7 +18,11 @@ import pytest
 from tests.unit.images.dockerfile_graph import Instruction, read_graph
 
 ROOT = Path(__file__).parents[3]
-PACKAGES = {"gateway": "sophia_infra.inference.gateway", "exporter": "sophia_infra.exporter"}
+PACKAGES = {
+    "gateway": "sophia_infra.inference.gateway",
+    "exporter": "sophia_infra.exporter",
+    "scaler": "sophia_infra.scaling.serving",
+}
 """Kind of the image -> the package that it runs."""
 
 OPTIONAL = {
@@ -122,6 +126,16 @@ def test_every_import_of_the_exporter_is_in_its_lock_and_no_more(tmp_path: Path)
     }
 
 
+def test_every_import_of_the_scaler_is_in_its_lock(tmp_path: Path) -> None:
+    _place("scaler", tmp_path)
+    later = ("lambda_cloud.transport", "metrics_client.prometheus", "joining.boot_text", "scaling.memory")
+    packages = ("statsmodels.tsa.exponential_smoothing.ets", "holidays")
+    _, modules = _run("scaler", tmp_path, *(f"sophia_infra.{name}" for name in later))
+    assert {"requests", "urllib3", "prometheus_client", "pydantic", "numpy", "yaml"} <= modules
+    named = {name.partition(".")[0] for name in packages}
+    assert _missing({name for name in modules if name in packages_distributions()} | named, "scaler") == set()
+
+
 @kinds
 def test_its_versions_are_those_that_the_tests_run_with(kind: str) -> None:
     ours = _locked(ROOT / "requirements.lock")
@@ -155,10 +169,16 @@ def test_the_files_in_the_image_are_enough_to_import_it(kind: str, tmp_path: Pat
     assert path == tmp_path / PACKAGES[kind].replace(".", "/")
 
 
-def test_the_exporter_answers_from_the_files_in_the_image(tmp_path: Path) -> None:
-    _place("exporter", tmp_path)
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [("exporter", ()), ("scaler", ("forecast",)), ("scaler", ("scaler", "--state", "."))],
+)
+def test_it_answers_from_the_files_in_the_image(
+    kind: str, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    _place(kind, tmp_path)
     done = subprocess.run(
-        [sys.executable, "-m", PACKAGES["exporter"], "--config", "nowhere.json"],
+        [sys.executable, "-m", PACKAGES[kind], *arguments, "--config", "nowhere.json"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,

@@ -9,21 +9,52 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sophia_infra.manifests import ChartRelease, ClusterObjects, Item, Manifest, Watched, all_objects
+from sophia_infra.manifests import (
+    ChartRelease,
+    ClusterObjects,
+    Item,
+    Manifest,
+    ScalingParts,
+    Watched,
+    all_objects,
+)
 from sophia_infra.model.gateway import GatewayConfig
 from sophia_infra.model.instance import InstanceConfig
-from sophia_infra.model.kubernetes import AutoscalingConfig, Cluster, KubernetesConfig, Placement, place
+from sophia_infra.model.kubernetes import (
+    AutoscalingConfig,
+    Cluster,
+    ForecasterConfig,
+    KubernetesConfig,
+    NodeScalerConfig,
+    Placement,
+    place,
+)
 from sophia_infra.model.kubernetes.placement import place_on
 from sophia_infra.model.kubernetes.sidecars import running_images
-from sophia_infra.model.stack_config import load_stack_config
+from sophia_infra.model.scaler import ScalerConfig
+from sophia_infra.model.scaling_site import as_text, scaler_site_of
+from sophia_infra.model.stack_config import StackConfig, load_stack_config
 from sophia_infra.monitoring.exporter_settings import exporter_settings_of
 from sophia_infra.monitoring.terms import PLAN_INFERENCE_USD_PER_MONTH, Terms, services_of, terms_of
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 PROMETHEUS = "http://prometheus.monitoring.svc:9090"
 TOKEN = "token-that-is-shown-nowhere"
-STACKS = ("local", "production", "local-per-region", "production-keda", "local-logs")
+JOIN = '{"address": "10.0.0.5", "agent_token": "agents-token-that-is-shown-nowhere"}'
+STACKS = ("local", "production", "local-per-region", "production-keda", "local-logs", "local-scaling")
 
+SCALER = {
+    "pools": {
+        "inference": {
+            "type": "1xA100",
+            "regions": ["us-south-1"],
+            "max": 4,
+            "demand": [{"source": "forecast", "per_node": 8}, {"source": "pending_pods"}],
+            "schedule": [{"begin": "09:00", "end": "18:00", "min": 2}],
+        }
+    },
+    "max_gpus": {"1xA100": 6},
+}
 FLEET = {
     "core": ("gpu_1x_gh200", "us-east-3"),
     "orchestrator": ("gpu_1x_a6000", "us-south-1"),
@@ -43,6 +74,7 @@ class Site:
     objects: ClusterObjects
     gateway: GatewayConfig | None = None
     watched: Watched | None = field(default=None, repr=False)
+    scaling: ScalingParts | None = None
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -71,7 +103,7 @@ def sites(stack: str) -> tuple[Site, ...]:
     """The clusters of a stack file; `local-per-region` is `local` with a cluster for each region.
 
     `production-keda` is `production` with KEDA and a Prometheus of others instead of its own; `local-logs` is
-    `local` with Loki.
+    `local` with Loki, and `local-scaling` is `local` with forecaster and node scaler.
     """
     config = load_stack_config(CHECKOUT / f"Pulumi.{stack.partition('-')[0]}.yaml")
     kube = config.kubernetes
@@ -86,12 +118,17 @@ def sites(stack: str) -> tuple[Site, ...]:
     if stack.endswith("logs") and kube.monitoring is not None:
         monitoring = kube.monitoring.model_copy(update={"logs": "loki"})
         kube = kube.model_copy(update={"monitoring": monitoring})
+    if stack.endswith("scaling"):
+        update = {"forecaster": ForecasterConfig(enabled=True), "scaler": NodeScalerConfig(enabled=True)}
+        kube = kube.model_copy(update=update)
+        config = config.model_copy(update={"scaler": ScalerConfig.model_validate(SCALER)})
     config = config.model_copy(update={"kubernetes": kube})
     if kube.monitoring is None:
         return sites_of(kube, placement, config.gateway)
     name = f"sophia-infra/{stack}"
     settings = exporter_settings_of(config, name).as_json()
-    return sites_of(kube, placement, config.gateway, terms_of(config, name), settings)
+    scaling = scaling_parts(config, name, placement)
+    return sites_of(kube, placement, config.gateway, terms_of(config, name), settings, scaling)
 
 
 def sites_of(
@@ -100,12 +137,14 @@ def sites_of(
     gateway: GatewayConfig | None = None,
     terms: Terms | None = None,
     exporter_settings: Mapping[str, Any] | None = None,
+    scaling: ScalingParts | None = None,
 ) -> tuple[Site, ...]:
     """Every cluster of a placement.
 
     Args:
         terms: of monitoring; None where the section has none.
         exporter_settings: of the exporter in the primary cluster, likewise.
+        scaling: of the node scaler there; None without one.
     """
     checksums = dict.fromkeys(
         [*kube.enabled_workloads(), *kube.enabled_databases(), "sophia-exporter"], "abc123"
@@ -122,8 +161,9 @@ def sites_of(
             secret_checksums=checksums,
             gateway=gateway,
             watched=watched,
+            scaling=scaling if cluster.name == placement.primary else None,
         )
-        made.append(Site(kube, placement, cluster, objects, gateway, watched))
+        made.append(Site(kube, placement, cluster, objects, gateway, watched, scaling))
     return tuple(made)
 
 
@@ -134,9 +174,15 @@ def with_digests(site: Site) -> Site:
     kube = site.kube.model_copy(update={"images": pins})
     terms = site.watched.stack_terms if site.watched is not None else None
     settings = site.watched.exporter_settings if site.watched is not None else None
-    every = sites_of(kube, site.placement, site.gateway, terms, settings)
+    every = sites_of(kube, site.placement, site.gateway, terms, settings, site.scaling)
     (pinned,) = (one for one in every if one.cluster.name == site.cluster.name)
     return pinned
+
+
+def scaling_parts(config: StackConfig, stack: str, placement: Placement) -> ScalingParts | None:
+    """What the node scaler of the primary cluster gets; None without one."""
+    site = scaler_site_of(config, stack, placement.clusters[placement.primary], "ops")
+    return None if site is None else ScalingParts(as_text(site), JOIN, "abc123")
 
 
 def terms_for(kube: KubernetesConfig) -> Terms | None:

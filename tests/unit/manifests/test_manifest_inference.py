@@ -10,6 +10,7 @@ import pytest
 from sophia_infra.manifests import inference_gateway
 from sophia_infra.manifests.inference_backend import served, vllm_arguments, vllm_environment
 from sophia_infra.manifests.pod_files import PodFiles
+from sophia_infra.manifests.probes import build_lifecycle
 from sophia_infra.model.gateway import GatewayConfig
 from sophia_infra.model.kubernetes import GpuSharing, VllmConfig
 from tests.unit.manifests.links import check_links, check_mounts, check_references
@@ -108,6 +109,17 @@ class TestTheServedModel:
         assert deployment["spec"]["progressDeadlineSeconds"] == 3600
         assert deployment["metadata"]["annotations"] == {"pulumi.com/timeoutSeconds": "3600"}
         assert "annotations" not in site.one("Deployment", "sophia-backend")["metadata"]
+
+    @pytest.mark.parametrize(("grace_s", "wait_s"), [(75, 5), (3, 2), (1, None)])
+    def test_it_is_told_to_end_after_its_service_knows(
+        self, site: Site, grace_s: int, wait_s: int | None
+    ) -> None:
+        """The API server refuses a wait that is not shorter than the grace."""
+        row = site.kube.workloads[SERVER].model_copy(update={"grace_s": grace_s})
+        hook = {"lifecycle": {"preStop": {"sleep": {"seconds": wait_s}}}}
+        assert build_lifecycle(row) == ({} if wait_s is None else hook)
+        assert container_of(site, SERVER)["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}
+        assert "lifecycle" not in container_of(site, DOOR), "it lingers by itself"
 
     @pytest.mark.parametrize(
         ("turns", "share", "argument"), [(1, 0.9, "0.9"), (2, 0.9, "0.45"), (3, 0.9, "0.3"), (3, 1, "0.333")]

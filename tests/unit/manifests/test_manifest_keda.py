@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from sophia_infra.manifests import inference_backend
+from sophia_infra.manifests.autoscaling import GPU_METRIC
+from sophia_infra.manifests.keda import scaled_object
 from sophia_infra.model.kubernetes import AutoscaleConfig
-from tests.unit.manifests.sites import sites
+from sophia_infra.monitoring.expressions import metric_names
+from sophia_infra.monitoring.inventory import inventory
+from tests.unit.manifests.sites import row, site_of, sites
 
 SERVER, DOOR = "lambda-inference", "inference-gateway"
 
@@ -58,7 +64,7 @@ def test_the_gateway_scales_by_calls_a_second() -> None:
     assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (2, 12)
     assert spec["triggers"][0]["metadata"]["threshold"] == "50"
     assert spec["triggers"][0]["metadata"]["query"].startswith(
-        "sum(rate(lambda_inference_requests_total[1m]))"
+        "sum(rate(lambda_inference_requests_total[120s]))"
     )
 
 
@@ -92,6 +98,75 @@ def test_without_a_gateway_the_queue_is_that_of_all() -> None:
     made = inference_backend(SERVER, site.kube.workloads[SERVER], site.kube, site.placement, None)
     (body,) = (item.body for item in made if item.kind == "ScaledObject")
     assert "sum(lambda_inference_queue_length) or" in body["spec"]["triggers"][0]["metadata"]["query"]
+
+
+def triggers_of(name: str, **scale: Any) -> list[dict[str, Any]]:
+    """Triggers of a row of stack production with these measures."""
+    (site,) = sites("production-keda")
+    config = AutoscaleConfig.model_validate({"min": 1, "max": 2, **scale})
+    own = site.kube.workloads[name].model_copy(update={"autoscale": config})
+    body = scaled_object(name, own, site.kube, 2, ()).body
+    return list(body["spec"]["triggers"])
+
+
+def test_tokens_are_counted_by_the_model_for_its_own_row_and_by_gateways_for_theirs() -> None:
+    (model,) = triggers_of(SERVER, tokens_per_s=900)
+    assert model["metricType"] == "AverageValue"
+    assert model["metadata"]["threshold"] == "900"
+    assert model["metadata"]["query"] == (
+        'sum(rate(vllm:generation_tokens_total{namespace="sophia-ai-prod",'
+        'pod=~"lambda-inference-[^-]+-[^-]+"}[120s]))'
+    )
+    (door,) = triggers_of(DOOR, tokens_per_s=900)
+    assert door["metadata"]["query"] == (
+        'sum(rate(lambda_inference_tokens_total{kind="output"}[120s])) or sum(lambda_inference_in_flight) * 0'
+    )
+
+
+@pytest.mark.parametrize(
+    ("load", "threshold"), [(0.9, "0.9"), (12, "12"), (1_000_000, "1000000"), (0.0015, "0.0015")]
+)
+def test_a_forecast_asks_for_pods_ahead_and_is_no_pods_where_there_is_none(
+    load: float, threshold: str
+) -> None:
+    for name in (SERVER, DOOR):
+        trigger = triggers_of(name, cpu=70, forecast=load)[0]
+        assert trigger["metricType"] == "AverageValue"
+        assert trigger["metadata"]["threshold"] == threshold
+        assert trigger["metadata"]["query"] == (
+            'max(lambda_inference_predicted_demand{quantile="0.9"}) or vector(0)'
+        )
+
+
+def test_what_triggers_ask_for_is_in_the_inventory() -> None:
+    """A trigger on a series that nobody exports would hold the pods where they are for ever."""
+    asked: set[str] = set()
+    for name in (SERVER, DOOR):
+        for trigger in triggers_of(name, queue=1, rps=1, tokens_per_s=1, gpu_utilization=1, forecast=1):
+            asked |= metric_names(trigger["metadata"]["query"])
+    assert asked - set(inventory()) == {GPU_METRIC}, "which is a recording rule of ours"
+
+
+@pytest.mark.parametrize(("scrape_s", "window"), [(5, "[60s]"), (30, "[120s]"), (60, "[240s]")])
+def test_a_rate_has_four_scrapes_in_its_window(scrape_s: int, window: str) -> None:
+    kube = {
+        "autoscaling": {"keda": {"enabled": True}},
+        "monitoring": {"scrape_s": scrape_s, "exporter": {"enabled": False}},
+    }
+    site = site_of({**kube, "workloads": {"web": row()}})
+    scale = AutoscaleConfig(min=1, max=2, rps=5)
+    own = site.kube.workloads["web"].model_copy(update={"autoscale": scale})
+    (trigger,) = scaled_object("web", own, site.kube, 2, ()).body["spec"]["triggers"]
+    assert window in trigger["metadata"]["query"]
+
+
+def test_an_autoscaler_may_have_a_name_of_its_own() -> None:
+    (site,) = sites("production-keda")
+    scale = AutoscaleConfig(min=1, max=2, queue=5, name="sophia-ai-hpa")
+    own = site.kube.workloads[SERVER].model_copy(update={"autoscale": scale})
+    body = scaled_object(SERVER, own, site.kube, 2, ()).body
+    assert body["metadata"]["name"] == SERVER
+    assert body["spec"]["advanced"]["horizontalPodAutoscalerConfig"]["name"] == "sophia-ai-hpa"
 
 
 def test_gpu_use_is_summed_over_the_pods_because_keda_divides() -> None:

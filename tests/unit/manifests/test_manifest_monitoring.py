@@ -308,9 +308,9 @@ def test_logs_stay_where_they_are_unless_somebody_wants_them() -> None:
     assert plain.of("DaemonSet") == []
     (site,) = sites("local-logs")
     (reader,) = site.of("DaemonSet")
-    (binding,) = site.of("ClusterRoleBinding")
-    (role,) = site.of("ClusterRole")
-    assert binding["subjects"][0]["name"] == reader["spec"]["template"]["spec"]["serviceAccountName"]
+    account = reader["spec"]["template"]["spec"]["serviceAccountName"]
+    (binding,) = (body for body in site.of("ClusterRoleBinding") if body["subjects"][0]["name"] == account)
+    role = site.one("ClusterRole", binding["roleRef"]["name"])
     assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
     store = site.one("StatefulSet", "loki")["spec"]
     assert store["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"] == "50Gi"

@@ -55,7 +55,7 @@ def scraped(site: Site) -> dict[str, tuple[str, int]]:
 
 
 def wanted_jobs(site: Site) -> set[str]:
-    """Rows of this cluster that have metrics, the exporter and logs, worked out from the configuration."""
+    """Rows of this cluster that have metrics, what is ours, and logs, worked out from the configuration."""
     kube, own = site.kube, site.cluster.name
     if kube.monitoring is None:
         return set()
@@ -67,6 +67,9 @@ def wanted_jobs(site: Site) -> set[str]:
     jobs |= {name for name in kube.enabled_databases() if site.placement.database_cluster[name] == own}
     if kube.monitoring.exporter.enabled and own == site.placement.primary:
         jobs.add("sophia-exporter")
+    if own == site.placement.primary:
+        jobs |= {"sophia-forecaster"} if kube.forecaster.enabled else set()
+        jobs |= {"sophia-node-scaler"} if kube.scaler.enabled else set()
     return jobs | ({"loki", "alloy"} if kube.monitoring.logs == "loki" else set())
 
 

@@ -9,8 +9,10 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from sophia_infra.model.catalogue import REGIONS
+from sophia_infra.model.errors import ConfigError
 from sophia_infra.model.explain import explain
 from sophia_infra.model.forms import Conflict
+from sophia_infra.model.stack_config import StackConfig, parse_stack_config
 from sophia_infra.model.storage import FilesystemConfig
 from sophia_infra.model.training import ClusterConfig, TrainingSection
 from sophia_infra.model.training_rules import find_training_conflicts
@@ -106,6 +108,10 @@ def test_what_has_no_default_is_required(key: str) -> None:
             ("image_family",),
             "does not exist for arm64",
         ),
+        ({"bootstrap": "join"}, ("image",), "goes with bootstrap: join"),
+        ({"image": "example.test/train:1"}, ("image",), "goes with bootstrap: join"),
+        ({"claim": "runs"}, ("claim",), "goes with bootstrap: join"),
+        ({"replace_lost": "always"}, ("replace_lost",), "neither true nor false"),
         ({"self_terminate": True}, ("self_terminate_key_env",), "goes with self_terminate"),
         ({"self_terminate_key_env": "KEY"}, ("self_terminate_key_env",), "goes with self_terminate"),
         ({"wait_for_capacity": {"max_minutes": 5}}, ("wait_for_capacity", "max_usd"), "is missing"),
@@ -136,7 +142,7 @@ def test_every_field_says_what_it_is_and_its_default() -> None:
 
 
 def conflicts(section: dict[str, ClusterConfig], **more: Any) -> list[Conflict]:
-    rest: dict[str, Any] = {"filesystems": {}, "has_ssh": True, "has_kubernetes": True, **more}
+    rest: dict[str, Any] = {"filesystems": {}, "has_ssh": True, "has_queue": True, **more}
     return find_training_conflicts(section, **rest)
 
 
@@ -155,5 +161,40 @@ def test_a_cluster_has_to_fit_the_rest_of_the_file() -> None:
     [keyless] = conflicts({"a": cluster()}, has_ssh=False)
     assert keyless.loc == ("training", "a", "ssh_key")
     assert conflicts({"a": cluster(ssh_key="mine")}, has_ssh=False) == []
-    [join] = conflicts({"a": cluster(bootstrap="join")}, has_kubernetes=False)
+    [join] = conflicts({"a": cluster(bootstrap="join", image="example.test/train:1")}, has_queue=False)
     assert join.loc == ("training", "a", "bootstrap")
+
+
+def stack(**training: Any) -> StackConfig:
+    values = {
+        "endpoint": "emulator",
+        "budget": {"limit": "$500/day"},
+        "ssh": {"existing": "team-key"},
+        "fleet": {},
+        "training": training,
+    }
+    return parse_stack_config({f"sophia:{key}": value for key, value in values.items()}, "Pulumi.x.yaml")
+
+
+def test_a_one_click_cluster_is_its_id_and_nothing_else() -> None:
+    config = stack(runs=RIGHT, reserved={"cluster_id": "a" * 32})
+    assert list(config.training_clusters) == ["runs"]
+    assert config.one_click_clusters["reserved"].cluster_id == "a" * 32
+    assert stack(**config.model_dump(mode="json")["training"]) == config
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "words"),
+    [
+        ({"cluster_id": "my-cluster"}, "sophia:training.a.cluster_id", "is not a cluster id"),
+        ({"cluster_id": "a" * 32, "max_usd": "$5"}, "sophia:training.a.max_usd", "is not a known key"),
+        ({"max_usd": "$5"}, "sophia:training.a.type", "is missing"),
+    ],
+)
+def test_what_is_wrong_is_said_of_the_kind_of_cluster_that_was_meant(
+    section: dict[str, Any], key: str, words: str
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        stack(a=section)
+    [found] = [one for one in error.value.problems if one.key == key]
+    assert words in str(found)

@@ -116,6 +116,7 @@ def test_parts_that_a_stack_lacks_leave_no_rule_about_them() -> None:
         has_secrets=False,
         has_keda=False,
         has_certificates=False,
+        has_forecast=False,
     )
     asked = {name for rule in _rules(bare) for name in metric_names(rule.expr)}
     exporters = {inventory()[name].exporter for name in asked if name in inventory()}

@@ -54,11 +54,11 @@ def test_what_the_file_asks_for_and_does_not_run_is_absent_and_free() -> None:
     assert status.usd_per_hour == 0
 
 
-def test_a_terminating_machine_is_shown_and_no_longer_priced() -> None:
+def test_a_terminating_machine_is_shown_and_priced_until_it_has_ended() -> None:
     status = build_fleet_status(
         STACK, {"core": config()}, [launched(1, props(), status="terminating")], NOW_S
     )
-    assert [(row.status, row.usd_per_hour) for row in status.rows] == [("terminating", Decimal(0))]
+    assert [(row.status, row.usd_per_hour) for row in status.rows] == [("terminating", Decimal("1.29"))]
 
 
 def test_a_machine_of_this_stack_that_is_not_in_the_file_is_shown_last() -> None:

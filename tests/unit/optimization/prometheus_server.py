@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 
 class Server:
@@ -30,7 +30,7 @@ class Server:
         if not question["query"].startswith(tuple(self.values)) or not self.values:
             return []
         value = next(one for part, one in self.values.items() if question["query"].startswith(part))
-        moments = range(int(question["start"]), int(question["end"]) + 1, int(question["step"]))
+        moments = range(int(float(question["start"])), int(float(question["end"])) + 1, int(question["step"]))
         return [
             {"metric": {"node": node}, "values": [[at, str(value)] for at in moments]} for node in self.nodes
         ]
@@ -51,12 +51,12 @@ def serve() -> Iterator[Server]:
     """A server on loopback that ends with the block."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            length = int(self.headers["Content-Length"])
-            question = {key: rows[0] for key, rows in parse_qs(self.rfile.read(length).decode()).items()}
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            question = {key: rows[0] for key, rows in parse_qs(parts.query).items()}
             made.asked.append(question)
             made.tokens.append(self.headers.get("Authorization"))
-            body = made.answer(self.path, question).encode()
+            body = made.answer(parts.path, question).encode()
             self.send_response(made.status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

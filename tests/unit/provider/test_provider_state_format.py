@@ -33,6 +33,7 @@ PROVIDERS: list[type[Any]] = [
     dynamic.FleetReadyProvider,
     dynamic.InferenceEndpointProvider,
     dynamic.InstanceProvider,
+    dynamic.OneClickClusterProvider,
     dynamic.SshKeyProvider,
 ]
 WHOLE_SPEC = props(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.unit.lambda_cloud.service import ScriptedService
-from tests.unit.reports.prometheus_stand_in import PrometheusStandIn
+from tests.unit.metrics_client.prometheus_stand_in import PrometheusStandIn
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 from sophia_infra.cost.forecast import DayCost
 from sophia_infra.reports.figures import known, unknown
-from sophia_infra.reports.fleet import Fleet, Machine, Owner
+from sophia_infra.reports.fleet import OWNERS, Fleet, Machine, MachineOwner
 from sophia_infra.reports.history import GpuHistory, History, SloHistory
 from sophia_infra.reports.inference_facts import no_inference
 from sophia_infra.reports.prometheus_facts import Alert, GpuUse, Month
@@ -25,7 +25,7 @@ TODAY = date(2026, 11, 21)
 NOTHING = "no Prometheus was given: --prometheus URL"
 
 
-def a_machine(number: int, owner: Owner = "stack", **changes: Any) -> Machine:
+def a_machine(number: int, owner: MachineOwner = "stack", **changes: Any) -> Machine:
     """One A10 of $1.29/h that has cost $3.87."""
     made = Machine(
         name=f"machine-{number}",
@@ -47,7 +47,7 @@ def a_snapshot(
     *machines: Machine, budget_usd: str = "6000", spent_usd: str = "1764.00", **changes: Any
 ) -> Snapshot:
     """Of a stack whose machines and month are known, and nothing else."""
-    month_usd: dict[Owner, Decimal] = dict.fromkeys(("stack", "orphan", "other", "unknown"), Decimal(0))
+    month_usd: dict[MachineOwner, Decimal] = dict.fromkeys(OWNERS, Decimal(0))
     fleet = known(Fleet(machines, (), month_usd), "the emulator, list of instances", NOW_S)
     month = known(Month(Decimal(spent_usd), is_complete=False), "launch tags", NOW_S)
     made = Snapshot(

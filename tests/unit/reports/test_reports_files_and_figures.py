@@ -14,10 +14,11 @@ from sophia_infra.cli.inference_break_even import _PLAN_AFTER_USD, _PLAN_BEFORE_
 from sophia_infra.cost.plan_figures import PlanFigure, plan_figures
 from sophia_infra.model.money import HOURS_PER_MONTH
 from sophia_infra.model.price_book import PriceBook
+from sophia_infra.model.printable import printable
 from sophia_infra.monitoring.terms import PLAN_INFERENCE_USD_PER_MONTH
 from sophia_infra.reports import words
 from sophia_infra.reports.errors import OutputRefused
-from sophia_infra.reports.figures import first_known, known, printable, unknown
+from sophia_infra.reports.figures import first_known, known, unknown
 from sophia_infra.reports.snapshot import higher_month, month_of_days
 from sophia_infra.reports.writing import check_output, write_report
 from tests.unit.reports.figures import NOW_S, a_history, a_machine, a_snapshot

@@ -62,12 +62,12 @@ def test_of_two_for_one_name_the_one_of_the_files_launch_is_meant() -> None:
     assert owners(read(*machines)) == {instance_id(2): "stack", instance_id(1): "orphan"}
 
 
-def test_a_machine_that_ends_is_not_the_one_that_is_meant_and_costs_nothing_now() -> None:
+def test_a_machine_that_ends_is_not_the_one_that_is_meant_and_costs_until_it_has_ended() -> None:
     ending = launched(2, props("core"), ago_s=60, status="terminating")
     fleet = read(launched(1, props("core"), ago_s=7200), ending)
     assert owners(fleet)[instance_id(1)] == "stack"
     (orphan,) = fleet.of("orphan")
-    assert (str(orphan.usd_per_hour), str(orphan.usd_so_far)) == ("0", "0.02")
+    assert (str(orphan.usd_per_hour), str(orphan.usd_so_far)) == ("1.29", "0.02")
 
 
 @pytest.mark.parametrize("status", ["terminated", "preempted"])
@@ -89,6 +89,7 @@ def test_dollars_of_the_month_are_added_up_by_owner() -> None:
     fleet = read(launched(1, props("core"), ago_s=7200), launched(2, props("gone"), ago_s=3600))
     assert {owner: str(usd) for owner, usd in fleet.month_usd.items()} == {
         "stack": "2.58",
+        "training": "0.00",
         "orphan": "1.29",
         "other": "0.00",
         "unknown": "0.00",

@@ -9,15 +9,15 @@ import pytest
 
 from sophia_infra.inference.gateway.metrics import GatewayMetrics
 from sophia_infra.lambda_cloud.errors import LambdaCloudError, Unreachable
+from sophia_infra.metrics_client.errors import NotTheSource, SourceError
+from sophia_infra.metrics_client.prometheus import PrometheusApi
 from sophia_infra.model.clock import VirtualClock
-from sophia_infra.reports.errors import NotTheSource, SourceError
 from sophia_infra.reports.fleet import Fleet
 from sophia_infra.reports.gathering import FLEET_EVERY_S, Gatherer, Sources
-from sophia_infra.reports.prometheus_api import PrometheusApi
 from sophia_infra.reports.snapshot import BudgetTerms
 from tests.unit.lambda_cloud.service import DROP, Reply, ScriptedService
+from tests.unit.metrics_client.prometheus_stand_in import AT_S, PrometheusStandIn, alert
 from tests.unit.reports.figures import a_machine, a_snapshot
-from tests.unit.reports.prometheus_stand_in import AT_S, PrometheusStandIn, alert
 
 BUDGET = BudgetTerms(Decimal(6000), 80)
 

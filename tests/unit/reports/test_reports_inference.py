@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from sophia_infra.inference.gateway.metrics import GatewayMetrics
 from sophia_infra.inference.usage import Tokens, UsageEntry
-from sophia_infra.reports.errors import NotTheSource, Unreachable
+from sophia_infra.metrics_client.errors import NotTheSource, Unreachable
+from sophia_infra.metrics_client.prometheus import PrometheusApi
 from sophia_infra.reports.gateway_page import GatewayPage, read_gateway_page
 from sophia_infra.reports.inference_facts import inference_of_page, inference_of_prometheus
-from sophia_infra.reports.prometheus_api import PrometheusApi
 from sophia_infra.reports.quantile import bucket_quantile
 from tests.unit.lambda_cloud.service import Reply, ScriptedService
-from tests.unit.reports.prometheus_stand_in import PrometheusStandIn
+from tests.unit.metrics_client.prometheus_stand_in import PrometheusStandIn
 
 PAGE = "GET /metrics"
 

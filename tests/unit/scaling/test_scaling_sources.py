@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import create_connection, socket
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -35,10 +35,10 @@ def answering(status: int, body: object, asked: list[dict[str, str]] | None = No
     """A server that gives every question the same answer."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        def do_GET(self) -> None:
             if asked is not None:
-                asked.append({name: value[0] for name, value in parse_qs(text).items()})
+                question = parse_qs(urlsplit(self.path).query)
+                asked.append({name: value[0].removesuffix(".000") for name, value in question.items()})
             payload = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(payload)))
@@ -88,12 +88,16 @@ def test_six_weeks_are_asked_for_in_pieces_that_prometheus_answers() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "error", "said"),
     [
-        (503, b"starting", SourceUnavailable, "did not answer the query for the load: HTTP 503"),
-        (429, {"error": "slow down"}, SourceUnavailable, "HTTP 429 slow down"),
-        (400, {"status": "error", "error": "parse error"}, SourceRefused, "with HTTP 400 parse error"),
-        (200, b"<html>", SourceRefused, "with HTTP 200"),
-        (200, {"status": "success", "data": {}}, SourceRefused, "an answer in another form"),
-        (200, matrix([(END_S, "1")], [(END_S, "2")]), SourceRefused, "2 series of type matrix"),
+        (503, b"starting", SourceUnavailable, "cannot answer now (HTTP 503)"),
+        (429, b"slow down", SourceUnavailable, "HTTP 429"),
+        (
+            400,
+            {"status": "error", "error": "parse error"},
+            SourceRefused,
+            "parse error",
+        ),
+        (200, b"<html>", SourceRefused, "is not Prometheus"),
+        (200, matrix([(END_S, "1")], [(END_S, "2")]), SourceRefused, "2 series"),
         (200, matrix([(END_S, "-1")]), SeriesRefused, "Value 3 of the series is -1"),
         (200, matrix([(END_S, "+Inf")]), SeriesRefused, "Value 3 of the series is inf"),
     ],
@@ -111,7 +115,7 @@ def test_nobody_there_is_unavailable() -> None:
     with closing(socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(SourceUnavailable, match="did not answer the query for the load: ConnectionError"):
+        with pytest.raises(SourceUnavailable, match="does not answer"):
             PrometheusSource(url).read(MONDAY_S, END_S, STEP_S)
 
 

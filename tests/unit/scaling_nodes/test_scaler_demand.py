@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -23,8 +23,8 @@ SAMPLES: list[list[Any]] = []
 
 
 class _Prometheus(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        asked = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+    def do_GET(self) -> None:
+        asked = parse_qs(urlsplit(self.path).query)
         low, high = float(asked["start"][0]), float(asked["end"][0])
         values = [row for row in SAMPLES if low <= row[0] <= high]
         result = [{"metric": {}, "values": values}] if values else []

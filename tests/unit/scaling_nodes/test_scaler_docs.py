@@ -9,6 +9,7 @@ from typing import get_args
 import yaml
 from prometheus_client import generate_latest
 
+from sophia_infra.model.kubernetes import NodeScalerConfig
 from sophia_infra.model.scaler import ScalerConfig
 from sophia_infra.scaling.nodes.deciding import Word
 from sophia_infra.scaling.nodes.metrics import ScalerMetrics
@@ -16,10 +17,11 @@ from sophia_infra.scaling.nodes.metrics import ScalerMetrics
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "node-scaler.md").read_text(encoding="utf-8")
 
 
-def test_the_example_is_accepted() -> None:
-    [block] = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    config = ScalerConfig.model_validate(yaml.safe_load(block)["sophia:scaler"])
+def test_the_examples_are_accepted() -> None:
+    [pools, in_cluster] = (yaml.safe_load(one) for one in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
+    config = ScalerConfig.model_validate(pools["sophia:scaler"])
     assert config.pools["inference"].schedule[0].begin == 9 * 60
+    assert NodeScalerConfig.model_validate(in_cluster["scaler"]).enabled
 
 
 def test_every_rule_but_the_words_of_none_is_explained() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from sophia_infra.emulator import Cloud, CloudSettings, EmulatorServer
 from sophia_infra.model.clock import VirtualClock
+from tests.unit.training.command_site import Site, open_site
 from tests.unit.training.ground import Ground
 
 
@@ -40,3 +41,9 @@ def ground(_server: EmulatorServer, clock: VirtualClock, tmp_path: Path) -> Iter
     ground = Ground(_server.url, _server.cloud, clock, tmp_path / "home")
     yield ground
     ground.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    with open_site(tmp_path, monkeypatch) as site:
+        yield site

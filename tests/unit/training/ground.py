@@ -183,6 +183,11 @@ def one_poll_usd(spec: RunSpec, usd_per_hour: Decimal = Decimal("31.92")) -> Dec
     return usd_per_hour * spec.nodes * Decimal(str(spec.poll_s)) / 3600
 
 
+def numbers_of_members(state: RunState) -> list[int]:
+    """Of the nodes that the job was last started on, by rank."""
+    return [state.machines[one].number for one in state.members]
+
+
 class WatchedAccess:
     """The stand-in, with a hook at every look: the world changes while a job runs."""
 
@@ -191,8 +196,8 @@ class WatchedAccess:
         self._on_look = on_look
         self.started: list[tuple[int, int]] = []
 
-    def answers(self, address: str) -> bool:
-        return self._inner.answers(address)
+    def answers(self, node: Node) -> bool:
+        return self._inner.answers(node)
 
     def start(self, job: JobStart, node: Node) -> None:
         self.started.append((job.incarnation, node.number))
@@ -204,6 +209,9 @@ class WatchedAccess:
 
     def cancel(self, job: JobStart, node: Node) -> None:
         self._inner.cancel(job, node)
+
+    def forget(self, node: Node) -> None:
+        self._inner.forget(node)
 
     def collect(self, job: JobStart, node: Node, source: str, target: Path) -> str:
         return self._inner.collect(job, node, source, target)

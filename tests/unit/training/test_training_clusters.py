@@ -14,11 +14,13 @@ import requests
 
 from sophia_infra.charts import check_custom_object
 from sophia_infra.lambda_cloud import LambdaCloud, Pacer
+from sophia_infra.manifests.training_clusters import training_cluster_objects
 from sophia_infra.model.kubernetes.services import TrainingConfig
 from sophia_infra.training.adoption import adopt_cluster
 from sophia_infra.training.errors import RunMissing, RunRefused
 from sophia_infra.training.kueue_job import JobRequest, job_set, training_job
 from tests.unit.manifests.kubernetes_schemas import schema_problems
+from tests.unit.model.test_model_training import cluster
 from tests.unit.training.ground import API_KEY, H100, Ground
 
 CLUSTER_ID = "0920582c7ff041399e34823a0be62549"
@@ -101,9 +103,12 @@ def test_an_unknown_cluster_is_missing_and_a_wrong_id_sends_nothing(
     assert len(door.seen) == 1
 
 
-def test_the_emulator_has_no_such_cluster(ground: Ground) -> None:
+def test_the_emulator_has_the_cluster_that_was_put_there(ground: Ground) -> None:
     with pytest.raises(RunMissing):
         adopt_cluster(ground.client(), CLUSTER_ID)
+    machine = ground.launch_outside("worker-1")
+    ground.cloud.set_cluster(machine, CLUSTER_ID)
+    assert [one.id for one in adopt_cluster(ground.client(), CLUSTER_ID).machines] == [machine]
 
 
 def request(**changes: Any) -> JobRequest:
@@ -126,6 +131,7 @@ def request(**changes: Any) -> JobRequest:
         {"nodes": 1},
         {"instance_type": "gpu_1x_gh200"},
         {"env_secret": "keys", "claim": "runs"},
+        {"cluster": "trainer", "variables": {"SOPHIA_NODES": "8"}},
         {"name": "a"},
     ],
 )
@@ -151,6 +157,36 @@ def test_kueue_lets_it_begin_in_the_queue_of_the_configuration() -> None:
         assert body["metadata"]["namespace"] == "lab"
         assert body["metadata"]["annotations"]["sophia.internal/max-usd"] == "6500"
         assert body["metadata"]["labels"]["workload"] == "training"
+
+
+@pytest.mark.parametrize("types", [{}, {"type": "1xGH200"}, {"fallbacks": ["8xA100"]}])
+def test_the_queue_of_a_cluster_holds_its_job_on_its_own_nodes(types: dict[str, Any]) -> None:
+    config = cluster(bootstrap="join", image="example.test/train:1", **types)
+    bodies = [one.body for one in training_cluster_objects("trainer", config, TrainingConfig(), "sophia")]
+    assert [problem for body in bodies for problem in check_custom_object(body)] == []
+    *flavors, queue, local = bodies
+    assert local["metadata"] == {**local["metadata"], "name": "trainer", "namespace": "sophia-training"}
+    [group] = queue["spec"]["resourceGroups"]
+    assert [row["name"] for row in group["flavors"]] == [row["metadata"]["name"] for row in flavors]
+    for instance_type, flavor, row in zip(config.types, flavors, group["flavors"], strict=True):
+        asked = request(cluster="trainer", instance_type=instance_type, nodes=config.max_nodes)
+        pod = training_job(asked, TrainingConfig())[1]["spec"]["template"]["spec"]
+        assert pod["nodeSelector"].items() <= flavor["spec"]["nodeLabels"].items()
+        taints = flavor["spec"].get("nodeTaints", [])
+        assert {taint["key"] for taint in taints} <= {one["key"] for one in pod["tolerations"]}
+        quotas = {one["name"]: one["nominalQuota"] for one in row["resources"]}
+        wanted = pod["containers"][0]["resources"]["requests"]
+        assert int(quotas["nvidia.com/gpu"]) == int(wanted["nvidia.com/gpu"]) * config.max_nodes
+        assert int(quotas["cpu"]) >= int(wanted["cpu"]) * config.max_nodes
+
+
+def test_a_job_of_a_cluster_waits_in_its_queue_for_its_own_nodes() -> None:
+    job = training_job(request(cluster="trainer"), TrainingConfig())[1]
+    assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "trainer"
+    assert job["spec"]["template"]["spec"]["nodeSelector"] == {
+        "sophia.internal/training": "trainer",
+        "sophia.internal/gpu": "h100-training",
+    }
 
 
 def test_every_pod_takes_a_whole_machine_and_finds_rank_0() -> None:

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sophia_infra.provider.run_tags import node_owner
 from sophia_infra.training.access import JobLook, JobStart, Node
 from sophia_infra.training.errors import MachineUnreachable
 from sophia_infra.training.job_script import cancel_script, look_script, read_look, start_script
-from sophia_infra.training.run_tags import node_owner
 from sophia_infra.training.self_terminate import self_terminate_text
 from sophia_infra.training.ssh import Completed, SshAccess, SubprocessExecutor
 from tests.unit.training.ground import API_KEY, STACK, Ground

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sophia_infra.model.training import ClusterConfig
+from sophia_infra.provider.run_tags import RunTags, node_owner
 from sophia_infra.training.caps import Billed, billed_usd, ending_reserve_s, latest_end
 from sophia_infra.training.errors import CapRefused, NoRoom, RunMissing, RunRefused
 from sophia_infra.training.history import Launch, LaunchHistory, odds
 from sophia_infra.training.plan_checks import Limits
 from sophia_infra.training.planning import cluster_of_workload
-from sophia_infra.training.run_tags import RunTags, node_owner
 from tests.unit.model.test_model_training import cluster
 from tests.unit.training.ground import EAST, H100, KEY_NAME, PUBLIC_KEY, WEST, Ground
 

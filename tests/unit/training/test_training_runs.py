@@ -18,7 +18,15 @@ from sophia_infra.training.errors import (
     RunStopped,
     WatchdogMissing,
 )
-from tests.unit.training.ground import EAST, H100, WEST, Ground, WatchedAccess, one_poll_usd
+from tests.unit.training.ground import (
+    EAST,
+    H100,
+    WEST,
+    Ground,
+    WatchedAccess,
+    numbers_of_members,
+    one_poll_usd,
+)
 
 
 def test_a_run_launches_all_trains_and_leaves_nothing(ground: Ground) -> None:
@@ -173,7 +181,7 @@ def test_an_elastic_run_goes_on_with_fewer_nodes(ground: Ground, status: str) ->
     state = ground.attend(folder, access)
     assert state.outcome == "done"
     assert state.incarnation == 2
-    assert state.ranks == [1, 3]
+    assert numbers_of_members(state) == [1, 3]
     assert sorted(set(access.started)) == [(1, 1), (1, 2), (1, 3), (2, 1), (2, 3)]
     assert ground.live() == []
     lost = [record for record in state.machines.values() if record.lost_because]
@@ -220,7 +228,7 @@ def test_a_node_that_takes_no_commands_for_long_is_lost_and_ended(ground: Ground
 
     state = ground.attend(folder, Silent(inner, lambda _job, _node: None))
     assert state.outcome == "done"
-    assert state.ranks == [1, 2]
+    assert numbers_of_members(state) == [1, 2]
     assert ground.live() == []
     [lost] = [row for row in ground.rows(folder.run_id) if row["tags"]["sophia-node"] == "3"]
     assert state.job_ended_s is not None

@@ -44,7 +44,7 @@ LIVES = 400 if FULL else 60
 STEPS_PER_LIFE = 25
 STEPS_AT_LEAST = 8_000 if FULL else 800
 MET = ("killed", "swept", "CapReached")
-MET_IN_A_FULL_RUN = ("done", "NoRoom", "node died in a job", "went on with fewer", "NodesLost", "stopped")
+MET_IN_A_FULL_RUN = ("done", "NoRoom", "node died in a job", "went on", "replaced", "NodesLost", "stopped")
 """Which lives are lived follows from the modules that are loaded, so what is rare is in tests of its own."""
 
 POLL_S = 120.0
@@ -128,6 +128,7 @@ class RunLives(RuleBasedStateMachine):
         usd=st.integers(60, 600),
         hours=st.integers(1, 5),
         wait=st.booleans(),
+        replace=st.booleans(),
         job_s=st.sampled_from([300, 1800, 10**7]),
         kill_at=KILL_AT,
         room=st.sampled_from([None, None, None, 1, 2]),
@@ -140,6 +141,7 @@ class RunLives(RuleBasedStateMachine):
         usd: int,
         hours: int,
         wait: bool,
+        replace: bool,
         job_s: int,
         kill_at: int | None,
         room: int | None,
@@ -157,6 +159,7 @@ class RunLives(RuleBasedStateMachine):
             max_usd=max_usd,
             max_hours=hours,
             poll_s=POLL_S,
+            replace_lost=replace,
             wait_minutes=20.0 if wait else None,
             wait_usd=Decimal(20) if wait else None,
             choices=(Choice(H100, EAST, PRICE), Choice(H100, WEST, PRICE)),
@@ -296,7 +299,9 @@ class RunLives(RuleBasedStateMachine):
         except (LambdaCloudError, TrainingError, ProviderError) as error:
             ended = type(error).__name__
         self.seen[ended] += 1
-        self.seen["went on with fewer"] += folder.state().incarnation > 1
+        state = folder.state()
+        self.seen["went on"] += state.incarnation > 1
+        self.seen["replaced"] += len({one.number for one in state.machines.values()}) < len(state.machines)
 
     def _watchdogs_look(self, besides: RunFolder | None = None) -> None:
         for folder in list_runs(self.ground.home):

@@ -140,6 +140,43 @@ def test_a_maximum_is_cut_to_the_places_that_are_left_in_the_order_of_the_table(
     )
 
 
+@pytest.mark.parametrize(
+    ("pool", "limits", "most"),
+    [
+        ({"type": "1xA6000", "max": 2}, {}, 3),
+        ({"type": "1xA6000", "max": 9}, {}, 5),
+        ({"type": "1xA6000", "max": 9}, {"max_instances": 1}, 2),
+        ({"type": "1xA6000", "max": 9}, {"max_gpus": {"1xA6000": 3}}, 4),
+        ({"type": "1xA10", "max": 9}, {}, 1),
+    ],
+)
+def test_a_gpu_workload_may_grow_onto_machines_that_the_scaler_adds(
+    pool: dict[str, object], limits: dict[str, object], most: int
+) -> None:
+    row = {"image": "a/b:1", "cpu": 1, "memory": "1Gi", "gpu": {"model": "A6000"}}
+    scale = {"min": 1, "max": 5, "cpu": 70}
+    placement = placed(
+        ((SECTION, "gpu_sharing"), {}),
+        ((SECTION, "workloads", "grows"), {**row, "ports": {"http": 9001}, "autoscale": scale}),
+        (("sophia:scaler",), {"pools": {"more": {**pool, "regions": ["us-south-1"]}}, **limits}),
+    )
+    assert placement.max_replicas["grows"] == most
+    # Training is promised what the fleet has, and nothing that may never come.
+    assert placement.gpu_places["sophia", "A6000"] == placement.gpu_reserved["sophia", "A6000"] == 1
+
+
+def test_nothing_that_is_promised_waits_for_a_machine_of_the_scaler() -> None:
+    row = {"image": "a/b:1", "cpu": 1, "memory": "1Gi", "gpu": {"model": "A6000"}, "replicas": 3}
+    with pytest.raises(ConfigError, match="add a machine with A6000 to sophia:fleet"):
+        placed(
+            ((SECTION, "workloads", "promised"), {**row, "ports": {"http": 9001}}),
+            (
+                ("sophia:scaler",),
+                {"pools": {"more": {"type": "1xA6000", "max": 9, "regions": ["us-south-1"]}}},
+            ),
+        )
+
+
 def test_workloads_without_gpu_keep_their_maximum() -> None:
     assert placed(((*API, "autoscale"), {"min": 1, "max": 90, "cpu": 70})).max_replicas["api"] == 90
 

@@ -15,8 +15,8 @@ CASES = [
             "topolgy: is not a known key, did you mean topology?; allowed: cluster, "
             "kubeconfig_env, topology, primary_region, first_phase, server, k3s_version, "
             "api_sources, gpu_operator, gpu_sharing, node_roles, autoscaling, namespaces, storage_class, "
-            "shared_storage_classes, images, ingress, secrets, training, monitoring, shared_ports, "
-            "workloads_file, workloads, databases"
+            "shared_storage_classes, images, ingress, secrets, training, monitoring, forecaster, scaler, "
+            "shared_ports, workloads_file, workloads, databases"
         ),
     ),
     Case(

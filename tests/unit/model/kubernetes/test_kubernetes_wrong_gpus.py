@@ -124,7 +124,7 @@ CASES = [
         (((*API, "autoscale"), {"min": 1, "max": 2}),),
         (
             "workloads.api.autoscale: has no measure to scale by; allowed: cpu, memory, "
-            "gpu_utilization (percent), queue, rps"
+            "gpu_utilization (percent), queue, rps, tokens_per_s, forecast"
         ),
     ),
     Case(

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import requests
 
+from sophia_infra.metrics_client.errors import AccessRefused, AddressRefused, NotTheSource, Unreachable
 from sophia_infra.model.loopback import is_loopback
-from sophia_infra.reports.errors import AccessRefused, AddressRefused, NotTheSource, Unreachable
-from sophia_infra.reports.figures import printable
+from sophia_infra.model.printable import printable
 
 __all__ = ["Answer", "HttpSource", "checked_address"]
 
@@ -27,11 +27,12 @@ _CHUNK_BYTES: Final = 65_536
 _SHOWN_CHARACTERS: Final = 120
 
 
-def checked_address(text: str, option: str) -> str:
+def checked_address(text: str, option: str, *, plain_http: bool = False) -> str:
     """`text` without a slash at its end, when it is an address that may be asked.
 
     Args:
         option: where it was given, for the message: "--prometheus".
+        plain_http: http to another machine is fine: both are inside of one cluster.
 
     Raises:
         AddressRefused: not http or https, no host, a password or a query in it, or http to another machine.
@@ -54,7 +55,7 @@ def checked_address(text: str, option: str) -> str:
         raise AddressRefused(
             f"{option} {shown!r} is more than an address.", next_step="leave out what follows the path."
         )
-    if parts.scheme == "http" and not is_loopback(host):
+    if parts.scheme == "http" and not plain_http and not is_loopback(host):
         raise AddressRefused(
             f"{option} {shown!r} is http to another machine: anybody on the way can change the figures.",
             next_step="use https, or bring it here: kubectl port-forward, then http://127.0.0.1:PORT.",

@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sophia_infra.reports.errors import AddressRefused, NotTheSource, QueryFailed
-from sophia_infra.reports.figures import printable
-from sophia_infra.reports.http_source import HttpSource, checked_address
+from sophia_infra.metrics_client.errors import AddressRefused, NotTheSource, QueryFailed, Unreachable
+from sophia_infra.metrics_client.http_source import HttpSource, checked_address
+from sophia_infra.model.printable import printable
 
 __all__ = ["TOKEN_VARIABLE", "ActiveAlert", "PrometheusApi", "Sample", "Series"]
 
 TOKEN_VARIABLE: Final = "PROMETHEUS_TOKEN"  # noqa: S105 (its name)
 _SHOWN_CHARACTERS: Final = 300
+_TOO_MANY: Final = 429
 _RETRIED: Final = 500
 """From this status on it is the server's trouble, below it is the query's."""
 
@@ -59,24 +60,28 @@ class PrometheusApi:
     Args:
         address: http on this machine or https, with the path prefix if there is one.
         token: sent as a Bearer token; None: none.
+        plain_http: see `checked_address`; never with a token.
 
     Raises:
         AddressRefused: see `checked_address`; or the token cannot stand in a header.
     """
 
-    def __init__(self, address: str, token: str | None = None) -> None:
+    def __init__(self, address: str, token: str | None = None, *, plain_http: bool = False) -> None:
         if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
             raise AddressRefused(
                 f"{TOKEN_VARIABLE} holds characters that no HTTP header may have.",
                 next_step="set it to the token alone, without line breaks and spaces.",
             )
-        self._http = HttpSource(checked_address(address, "--prometheus"), "Prometheus", token, TOKEN_VARIABLE)
+        checked = checked_address(address, "--prometheus", plain_http=plain_http and token is None)
+        self._http = HttpSource(checked, "Prometheus", token, TOKEN_VARIABLE)
 
     @classmethod
-    def from_environment(cls, address: str, environment: Mapping[str, str] | None = None) -> PrometheusApi:
+    def from_environment(
+        cls, address: str, environment: Mapping[str, str] | None = None, *, plain_http: bool = False
+    ) -> PrometheusApi:
         """With the token of PROMETHEUS_TOKEN, if that is set."""
         token = (os.environ if environment is None else environment).get(TOKEN_VARIABLE, "").strip()
-        return cls(address, token or None)
+        return cls(address, token or None, plain_http=plain_http)
 
     @property
     def source(self) -> str:
@@ -91,7 +96,7 @@ class PrometheusApi:
         """The instant vector of `expr` at `at_s` (seconds since 1970; None: now).
 
         Raises:
-            SourceError: see `reports.errors`.
+            SourceError: see `metrics_client.errors`.
         """
         query = {"query": expr, **({} if at_s is None else {"time": f"{at_s:.3f}"})}
         data = self._data("/api/v1/query", query)
@@ -109,7 +114,7 @@ class PrometheusApi:
         """The series of `expr` from `start_s` to `end_s`, a point every `step_s`; NaN is left out.
 
         Raises:
-            SourceError: see `reports.errors`.
+            SourceError: see `metrics_client.errors`.
         """
         query = {"query": expr, "start": f"{start_s:.3f}", "end": f"{end_s:.3f}", "step": f"{step_s:g}"}
         data = self._data("/api/v1/query_range", query)
@@ -145,11 +150,21 @@ class PrometheusApi:
         answer = self._http.get(path, query)
         document = answer.json()
         if not isinstance(document, dict) or document.get("status") not in ("success", "error"):
+            # A Prometheus that starts, and what stands before one that is down or busy, say so in plain text.
+            if answer.status >= _RETRIED or answer.status == _TOO_MANY:
+                raise Unreachable(
+                    f"Prometheus at {self._http.address} cannot answer now (HTTP {answer.status}).",
+                    next_step="run this again in a while.",
+                )
             raise self._something_else()
         if document["status"] == "success":
             return document.get("data")
         said = printable(f"{document.get('errorType', 'error')}: {document.get('error', '')}")
-        passing = answer.status >= _RETRIED or document.get("errorType") in ("timeout", "unavailable")
+        passing = (
+            answer.status >= _RETRIED
+            or answer.status == _TOO_MANY
+            or document.get("errorType") in ("timeout", "unavailable")
+        )
         raise QueryFailed(
             f"Prometheus at {self._http.address} gave no result ({said[:_SHOWN_CHARACTERS]}).",
             next_step="run this again in a while." if passing else "report this: the query is ours.",

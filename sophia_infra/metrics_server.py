@@ -1,4 +1,9 @@
-"""Three pages over HTTP: /metrics, /health and /ready."""
+"""Three pages over HTTP for a small server: /metrics, /health and /ready. Knows no other room.
+
+ListenError
+├── CannotListen   the address is taken, not of this machine, or not allowed (user)
+└── AddressRefused the text is no address (user)
+"""
 
 from __future__ import annotations
 
@@ -8,17 +13,15 @@ import threading
 from collections.abc import Callable, Iterable
 from socket import AF_INET, AF_INET6
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
-from sophia_infra.exporter.errors import AddressRefused, CannotListen
-
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["MetricsServer", "parse_address"]
+__all__ = ["AddressRefused", "CannotListen", "ListenError", "MetricsServer", "parse_address"]
 
 _IDLE_S: Final = 30.0
 """Seconds after which a client that says nothing loses its connection and gives back its thread."""
@@ -27,6 +30,36 @@ _LOOK_S: Final = 0.1
 """Seconds until the server notices that it has to end."""
 
 _THREAD_TIMEOUT_S: Final = 5.0
+
+
+class ListenError(Exception):
+    """Base of what is wrong with an address to listen on.
+
+    Attributes:
+        fault: whose.
+        retry: whether the same call may succeed later without a change.
+        next_step: what to do now, an imperative sentence.
+    """
+
+    fault: ClassVar[Literal["user", "ours"]] = "user"
+    retry: ClassVar[bool] = False
+    next_step: ClassVar[str] = "correct the value."
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"{message} Next: {self.next_step}")
+
+
+class AddressRefused(ListenError):
+    """The text to listen on is no address."""
+
+    next_step = "write HOST:PORT, such as 127.0.0.1:9105 or [::1]:9105; port 0 lets the system choose."
+
+
+class CannotListen(ListenError):
+    """The system does not give this address."""
+
+    retry = True
+    next_step = "choose another address, or end what listens there."
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -46,19 +79,28 @@ class MetricsServer:
     Args:
         registry: what /metrics shows.
         listen: host and port; port 0 lets the system choose.
-        is_ready: whether /ready answers 200, else 503. /health is 200 as long as the process serves.
+        is_ready: whether /ready answers 200, else 503.
+        waits_for: what /ready says until then.
+        is_alive: whether /health answers 200, else 503. Default: as long as the process serves.
 
     Raises:
         CannotListen: the system does not give the address.
     """
 
     def __init__(
-        self, registry: CollectorRegistry, listen: tuple[str, int], is_ready: Callable[[], bool]
+        self,
+        registry: CollectorRegistry,
+        listen: tuple[str, int],
+        is_ready: Callable[[], bool],
+        *,
+        waits_for: str = "nothing was looked at yet",
+        is_alive: Callable[[], bool] = lambda: True,
     ) -> None:
         host, port = listen
+        pages = _pages(registry, is_ready, waits_for, is_alive)
         kind = _ServerOfIPv6 if ":" in host else _Server
         try:
-            self._server = make_server(host, port, _pages(registry, is_ready), kind, _Handler)
+            self._server = make_server(host, port, pages, kind, _Handler)
         except OSError as error:
             raise CannotListen(
                 f"Nobody can listen on {_url(host, port)}: {error.strerror or error}."
@@ -80,7 +122,12 @@ class MetricsServer:
         self._server.server_close()
 
 
-def _pages(registry: CollectorRegistry, is_ready: Callable[[], bool]) -> WSGIApplication:
+def _pages(
+    registry: CollectorRegistry,
+    is_ready: Callable[[], bool],
+    waits_for: str,
+    is_alive: Callable[[], bool],
+) -> WSGIApplication:
     metrics: WSGIApplication = make_wsgi_app(registry)
 
     def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -88,7 +135,9 @@ def _pages(registry: CollectorRegistry, is_ready: Callable[[], bool]) -> WSGIApp
         if path == "/metrics":
             return metrics(environ, start_response)
         if path == "/ready" and not is_ready():
-            return _text(start_response, "503 Service Unavailable", "no list of machines was tried yet")
+            return _text(start_response, "503 Service Unavailable", waits_for)
+        if path == "/health" and not is_alive():
+            return _text(start_response, "503 Service Unavailable", "it hangs")
         if path in ("/health", "/ready"):
             return _text(start_response, "200 OK", "ok")
         return _text(start_response, "404 Not Found", "there are /metrics, /health and /ready")

@@ -7,19 +7,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from sophia_infra.reports import http_source
-from sophia_infra.reports.errors import (
+from sophia_infra.metrics_client import http_source
+from sophia_infra.metrics_client.errors import (
     AccessRefused,
     AddressRefused,
+    MetricsError,
     NotTheSource,
     QueryFailed,
-    ReportsError,
     SourceError,
     Unreachable,
 )
-from sophia_infra.reports.prometheus_api import PrometheusApi
+from sophia_infra.metrics_client.prometheus import PrometheusApi
 from tests.unit.lambda_cloud.service import DROP, Reply
-from tests.unit.reports.prometheus_stand_in import PrometheusStandIn, alert, failure, success
+from tests.unit.metrics_client.prometheus_stand_in import PrometheusStandIn, alert, failure, success
 
 TOKEN = "eyJhbGciOiJ.secret-token.0123456789abcdef"
 
@@ -81,7 +81,8 @@ def test_no_token_is_sent_where_none_is_set(prometheus: PrometheusStandIn) -> No
         (success({"resultType": "vector", "result": [{"value": 3}]}), NotTheSource, False, "is not"),
         (success(None), NotTheSource, False, "is not Prometheus"),
         (Reply(302, b"", {"Location": "http://192.0.2.1/login"}), NotTheSource, False, "sends elsewhere"),
-        (Reply(500, b"oops"), NotTheSource, False, "is not Prometheus"),
+        (Reply(503, b"Service Unavailable"), Unreachable, True, "cannot answer now (HTTP 503)"),
+        (Reply(429, b"slow down"), Unreachable, True, "cannot answer now (HTTP 429)"),
         (DROP, Unreachable, True, "does not answer"),
         (Reply(200, {"status": "success"}, cut=True), Unreachable, True, "broke its answer off"),
     ],
@@ -164,12 +165,12 @@ def test_a_token_that_no_header_can_hold_is_refused_unseen(token: str) -> None:
 
 
 def test_every_error_says_what_to_do_next() -> None:
-    def below(kind: type[ReportsError]) -> Iterator[type[ReportsError]]:
+    def below(kind: type[MetricsError]) -> Iterator[type[MetricsError]]:
         yield kind
         for child in kind.__subclasses__():
             yield from below(child)
 
-    for kind in below(ReportsError):
+    for kind in below(MetricsError):
         made = kind("It is so.", next_step="do that.")
         assert str(made) == "It is so. Next: do that."
         assert made.fault in ("user", "service", "ours")

@@ -1,0 +1,1 @@
+"""Figures of running services over HTTP: Prometheus, and pages of metrics."""

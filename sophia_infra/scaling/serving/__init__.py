@@ -1,0 +1,1 @@
+"""Forecaster and node scaler as processes of a cluster: `python -m sophia_infra.scaling.serving`."""
