@@ -7,6 +7,7 @@ import time
 from importlib.metadata import version
 from typing import Any
 
+from sophia_infra.audit import audit_log_of
 from sophia_infra.backup.creating import create_set
 from sophia_infra.backup.opening import backed_up_databases
 from sophia_infra.backup.planning import plan_parts
@@ -47,9 +48,15 @@ def run_create(stack: str, without: tuple[str, ...], *, dry_run: bool, as_json: 
             notes.append("state: the stack was never made")
         parts = plan_parts(home, stack, context.config, state, databases)
         if not dry_run:
-            manifest = create_set(
-                backups.sets.store, stack, key, parts, versions=versions, notes=notes, say=progress.say
-            )
+            with audit_log_of(home.root, stack).change(
+                action="backup create",
+                subject=backups.sets.store.place,
+                why=f"sophia backup create --stack {stack}",
+            ) as change:
+                manifest = create_set(
+                    backups.sets.store, stack, key, parts, versions=versions, notes=notes, say=progress.say
+                )
+                change.after = {"set": manifest.set_id, "bytes": manifest.sealed_bytes}
     if dry_run:
         document = {"store": backups.sets.store.place, "parts": [part.name for part in parts], "notes": notes}
         if as_json:
@@ -82,9 +89,15 @@ def run_prune(stack: str, *, yes: bool, as_json: bool) -> ExitCode:
     retention = RetentionConfig() if section is None else section.retention
     plan = plan_prune(listing.sets, listing.unfinished, retention, time.time(), backups.sets.is_good)
     leaving = [*plan.remove, *plan.abandoned]
-    if yes:
-        for set_id in leaving:
-            backups.sets.remove(set_id)
+    if yes and leaving:
+        with audit_log_of(backups.stack.home.root, stack).change(
+            action="backup prune",
+            subject=backups.sets.store.place,
+            why=f"sophia backup prune --stack {stack}",
+            before={"sets": list(leaving)},
+        ):
+            for set_id in leaving:
+                backups.sets.remove(set_id)
     if as_json:
         document = {
             "keep": dict(plan.keep),
