@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sophia_infra.control_plane.errors import RequestRefused
 from tests.cluster.plane import Plane
 
 GROUP = "gateway.networking.k8s.io"
@@ -114,4 +115,7 @@ def _served(plane: Plane) -> list[dict[str, Any]]:
     groups = plane.request("GET", "/apis")["groups"]
     if not any(row["name"] == GROUP for row in groups):
         return []
-    return list(plane.request("GET", f"/apis/{GROUP}/v1")["resources"])
+    try:
+        return list(plane.request("GET", f"/apis/{GROUP}/v1")["resources"])
+    except RequestRefused:  # a group is listed some milliseconds before its kinds are
+        return []
