@@ -13,7 +13,7 @@ WITH_CLUSTER = $(if $(CLUSTER),$(if $(filter 0,$(CLUSTER)),--no-cluster,--cluste
 CHECK_BACKEND = test "$(STACK)" = local || test -z "$$CI" || test -n "$$PULUMI_BACKEND_URL$$PULUMI_ACCESS_TOKEN" || \
   { echo "Set PULUMI_BACKEND_URL or PULUMI_ACCESS_TOKEN: the state of stack $(STACK) must outlive this machine."; exit 64; }
 .DEFAULT_GOAL := help
-.PHONY: help up down status preview ci-preview ci-up ci-drift test test-all bench lint format lock engine kube clean
+.PHONY: help up down status preview ci-preview ci-up ci-drift test test-all bench docs lint format lock engine kube clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -69,6 +69,9 @@ ci-drift: $(INSTALLED)  ## What CI does every night: exit 6 when the account no 
 
 bench: $(INSTALLED)  ## Measure against the speed budgets and print both.
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+docs: $(INSTALLED)  ## Build the site of docs/ into out/site; a broken link or a page in no menu fails it.
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict $(ARGS)
 
 lint: $(INSTALLED)  ## ruff, mypy, the layers of the house, the workflow files.
 	@$(BIN)/ruff format --check .

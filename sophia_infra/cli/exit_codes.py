@@ -23,12 +23,14 @@ class ExitCode(IntEnum):
     CLOUD = 5
     """Lambda Cloud, or the emulator, refused or did not answer."""
     FINDINGS = 6
-    """`doctor`, `train sweep`, `monitor --fail-on` found something, `up` ended beside a machine of no state,
-    or changes were not expected."""
+    """`doctor`, `train sweep`, `monitor --fail-on`, `validate`, `adopt`, `audit verify` or a `backup` check
+    found something, a migration stopped at a red gate, `canary` or `cutover` went back, `promote` has no
+    green gate, `up` ended beside a machine of no state, or changes were not expected."""
     ENGINE = 7
     """The Pulumi engine is missing, too old or could not be built."""
     LOCKED = 8
-    """Another update holds the stack, or another process the training run. Nothing was sent."""
+    """Another update holds the stack, or another process the training run, the migration or the traffic that
+    is to be moved. Nothing was sent."""
     USAGE = 64
     """The command line, the stack file or a key is wrong. Nothing was sent."""
     INTERRUPTED = 130

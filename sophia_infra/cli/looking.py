@@ -166,9 +166,11 @@ def run_doctor(stack: str, *, terminate_id: str | None, yes: bool, as_json: bool
     engine = find_engine(context.home)
     found = compare(context, engine, session)
     if terminate_id is not None:
+        from sophia_infra.audit import audit_log_of
         from sophia_infra.cli.terminating import terminate_stray
 
-        return terminate_stray(session, terminate_id, held=ids_in_state(found.deployment), yes=yes)
+        held, log = ids_in_state(found.deployment), audit_log_of(context.home.root, context.name)
+        return terminate_stray(session, terminate_id, held=held, yes=yes, log=log)
     if as_json:
         print(json.dumps([finding.as_json() for finding in found.findings], indent=2))
     else:

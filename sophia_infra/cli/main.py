@@ -12,15 +12,24 @@ from typing import Annotated
 import click
 import typer
 
+from sophia_infra.cli.adopt_commands import add_adopt_command
+from sophia_infra.cli.audit_commands import audit_app
+from sophia_infra.cli.backup_commands import backup_app
+from sophia_infra.cli.canary_commands import canary_app
 from sophia_infra.cli.cost_commands import cost_app
+from sophia_infra.cli.cutover_commands import cutover_app
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.failures import reporting_failures
 from sophia_infra.cli.inference_commands import inference_app
+from sophia_infra.cli.migrate_commands import migrate_app
 from sophia_infra.cli.monitoring_commands import add_monitoring_commands
 from sophia_infra.cli.optimize_commands import optimize_app
+from sophia_infra.cli.promote_commands import add_promote_command
+from sophia_infra.cli.rollback_commands import rollback_app
 from sophia_infra.cli.scaler_commands import scaler_app
 from sophia_infra.cli.secrets_commands import secrets_app
 from sophia_infra.cli.train_commands import train_app
+from sophia_infra.cli.validate_commands import baseline_app, validate
 
 __all__ = ["app", "main"]
 
@@ -31,9 +40,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(audit_app, name="audit")
+app.add_typer(backup_app, name="backup")
+app.add_typer(canary_app, name="canary")
+app.add_typer(baseline_app, name="baseline")
 app.add_typer(cost_app, name="cost")
+app.add_typer(cutover_app, name="cutover")
 app.add_typer(inference_app, name="inference")
+app.add_typer(migrate_app, name="migrate")
 app.add_typer(optimize_app, name="optimize")
+app.add_typer(rollback_app, name="rollback")
 app.add_typer(scaler_app, name="scaler")
 app.add_typer(secrets_app, name="secrets")
 app.add_typer(train_app, name="train")
@@ -146,6 +162,9 @@ def status(stack: Stack = "local", as_json: Json = False) -> None:
 
 
 add_monitoring_commands(app)
+add_promote_command(app)
+app.command()(validate)
+add_adopt_command(app)
 
 
 @app.command()

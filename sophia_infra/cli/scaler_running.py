@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
+from sophia_infra.audit import audit_log_of
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.scaler_view import show_decisions, show_machines, show_pass
 from sophia_infra.cli.training_cloud import environment_of, open_training_stack
@@ -86,6 +87,8 @@ def run_scaler(
 
     def on_pass(report: PassReport) -> None:
         last[:] = [report]
+        if not report.dry_run:
+            _record(ground, report)
         if as_json:
             print(json.dumps(report.as_json()), flush=True)
         else:
@@ -288,6 +291,17 @@ def _boot_text(ground: _Ground) -> BootText | None:
         {name: {part: row.get(part) for part in AGENT_PARTS} for name, row in known.items()},
         {name: str(row["address"]) for name, row in known.items() if row.get("address")},
     )
+
+
+def _record(ground: _Ground, report: PassReport) -> None:
+    log = audit_log_of(ground.context.home.root, ground.context.name)
+    for event in report.events:
+        log.record(
+            action=f"scaler {event.action}",
+            subject=event.node,
+            why=event.words,
+            after={"pool": event.pool, "usd_per_hour_of_all": str(report.usd_per_hour)},
+        )
 
 
 def _serve(metrics: ScalerMetrics, where: tuple[str, int]) -> None:

@@ -6,18 +6,21 @@ import sys
 from typing import TYPE_CHECKING
 
 from sophia_infra.cli.exit_codes import ExitCode
-from sophia_infra.model.money import format_usd
+from sophia_infra.model.money import HOURS_PER_MONTH, format_usd
 from sophia_infra.model.scaled_tags import is_scaled
 from sophia_infra.operations.fleet_status import usd_so_far
 from sophia_infra.provider.instance_end import terminate
 
 if TYPE_CHECKING:
+    from sophia_infra.audit import AuditLog
     from sophia_infra.provider.session import Session
 
 __all__ = ["terminate_stray"]
 
 
-def terminate_stray(session: Session, instance_id: str, *, held: frozenset[str], yes: bool) -> ExitCode:
+def terminate_stray(
+    session: Session, instance_id: str, *, held: frozenset[str], yes: bool, log: AuditLog
+) -> ExitCode:
     """Terminate `instance_id` after a question, and wait until the list no longer shows it.
 
     Refused when the state holds it (then `sophia down` or the stack file is the way), and without `yes`
@@ -53,6 +56,14 @@ def terminate_stray(session: Session, instance_id: str, *, held: frozenset[str],
         if input("Terminate it? Its local disk is lost. [y/N] ").strip().lower() not in ("y", "yes"):
             print("Nothing was terminated.")
             return ExitCode.OK
-    terminate(session, instance_id, machine.name or instance_id)
+    price = machine.instance_type.usd_per_hour
+    with log.change(
+        action="doctor --terminate",
+        subject=machine.name or instance_id,
+        why="in no state of the stack",
+        before={"id": instance_id, "machine": line, "usd_per_hour": str(price)},
+        usd_per_month_change=-price * HOURS_PER_MONTH,
+    ):
+        terminate(session, instance_id, machine.name or instance_id)
     print("Terminated; the account no longer lists it as running.")
     return ExitCode.OK

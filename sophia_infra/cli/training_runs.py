@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sophia_infra.audit import audit_log_of
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.training_cloud import environment_of, now_s_of, open_training_stack, session_of
 from sophia_infra.cli.training_joining import join_means, join_outputs, where_it_can_join
@@ -15,11 +16,14 @@ from sophia_infra.cli.training_views import RunProgress, show_plan, show_run, sh
 from sophia_infra.cli.views import make_console
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from sophia_infra.cli.stack_context import StackContext
     from sophia_infra.model.training import Bootstrap, ClusterConfig
     from sophia_infra.provider.session import Session
     from sophia_infra.training.plan_checks import Limits
     from sophia_infra.training.planning import RunPlan
+    from sophia_infra.training.reporting import RunReport
     from sophia_infra.training.run_folder import RunFolder
 
 __all__ = ["RunRequest", "run_training", "stop_run", "sweep_runs"]
@@ -102,20 +106,42 @@ def run_training(request: RunRequest, *, dry_run: bool, detach: bool, yes: bool,
         spec = folder.spec()
         outputs = _join_outputs(context, spec.bootstrap, spec.cluster, detach)
         console.print(f"Going on with run {folder.run_id}, which has not ended; its own limits hold.")
-    return _attend(context, folder, environment, outputs, detach=detach, as_json=as_json)
+    log = audit_log_of(context.home.root, context.name)
+    why = f"sophia train run --workload {request.workload} --stack {request.stack}"
+    before = {"run": folder.run_id, "max_usd": str(folder.spec().max_usd)}
+    with log.change(action="train run", subject=request.workload, why=why, before=before) as change:
+        code = _attend(context, folder, environment, outputs, detach=detach, as_json=as_json)
+        change.after = {"run": folder.run_id, "phase": folder.state().phase, "exit_code": int(code)}
+        change.outcome = "done" if code is ExitCode.OK else "failed"
+    return code
 
 
 def stop_run(stack: str, run_id: str, *, as_json: bool) -> ExitCode:
     """Ask the living starter, or do its work when it is dead, and wait until the machines have ended."""
-    from sophia_infra.training.closing import close_dead_run
-    from sophia_infra.training.errors import MachinesRemain, RunHeld
-    from sophia_infra.training.opening import open_means
-    from sophia_infra.training.reporting import report_run
     from sophia_infra.training.run_folder import find_run
 
     console = make_console(stderr=as_json)
     context = open_training_stack(stack)
     folder = find_run(context.home, run_id)
+    why = f"sophia train stop {run_id} --stack {stack}"
+    with audit_log_of(context.home.root, context.name).change(
+        action="train stop", subject=folder.run_id, why=why, before={"phase": folder.state().phase}
+    ) as change:
+        report = _stop(context, folder, console)
+        change.after = {"phase": folder.state().phase}
+    if as_json:
+        print(json.dumps(report.as_json(), indent=2))
+    else:
+        show_run(console, report)
+    return ExitCode.OK
+
+
+def _stop(context: StackContext, folder: RunFolder, console: Console) -> RunReport:
+    from sophia_infra.training.closing import close_dead_run
+    from sophia_infra.training.errors import MachinesRemain, RunHeld
+    from sophia_infra.training.opening import open_means
+    from sophia_infra.training.reporting import report_run
+
     folder.ask_to_stop()
     deadline = time.monotonic() + _STOP_TIMEOUT_S
     with RunProgress(console, folder, f"Run {folder.run_id}: stopping") as progress:
@@ -132,12 +158,7 @@ def stop_run(stack: str, run_id: str, *, as_json: bool) -> ExitCode:
                     next_step=f"`sophia train status {folder.run_id}`; its watchdog goes on ending it.",
                 )
             time.sleep(_REFRESH_S)
-    report = report_run(folder, means.clock.now())
-    if as_json:
-        print(json.dumps(report.as_json(), indent=2))
-    else:
-        show_run(console, report)
-    return ExitCode.OK
+    return report_run(folder, means.clock.now())
 
 
 def sweep_runs(stack: str, *, grace_s: float, dry_run: bool, as_json: bool) -> ExitCode:

@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
+from sophia_infra.cli.auditing import audited_update, record_fleet
 from sophia_infra.cli.comparison import compare
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.inference_view import inference_document, show_inference
@@ -35,6 +36,7 @@ from sophia_infra.provider.matching import LIVE_STATUSES, is_billed
 from sophia_infra.provider.run_tags import RunTags
 from sophia_infra.provider.serving import STOP_FILE_VARIABLE
 from sophia_infra.provider.tags import STACK_TAG
+from sophia_infra.rollout.versions import record_version
 
 __all__ = ["UpRequest", "changes_line", "run_down", "run_up", "run_verb"]
 
@@ -50,6 +52,12 @@ class UpRequest:
     policy_packs: tuple[Path, ...] = ()
     policy_pack_configs: tuple[Path, ...] = ()
     cluster: bool | None = None
+
+    @property
+    def command(self) -> str:
+        """The command line that asks for this, as the audit log has it."""
+        phase = f" --phase {self.phase}" if self.phase else ""
+        return f"sophia up --stack {self.stack}{phase}{' --refresh' if self.refresh else ''}"
 
     @property
     def options(self) -> OperationOptions:
@@ -72,9 +80,14 @@ def run_up(request: UpRequest) -> ExitCode:
         if request.policy_packs:
             # The engine judges a whole stack last, when machines would run already: so judge before.
             run_verb(context, around, "preview", progress, request.options)
-        result = run_verb(context, around, "up", progress, request.options)
-        progress.say("comparing state and account")
-        status, findings, interrupted = _look(context, engine)
+        machines = context.open_session(engine).instances.rows(0)
+        # What `sophia rollback` brings back word for word; before the update, so that a full disk stops it.
+        record_version(context.home.root, context.name, context.home.checkout)
+        with audited_update(context, "up", request.command, machines) as change:
+            result = run_verb(context, around, "up", progress, request.options)
+            progress.say("comparing state and account")
+            status, findings, interrupted = _look(context, engine)
+            record_fleet(change, context.prepared.phase, status)
         if interrupted:
             # Their machines were looked for by tag, so the engine need not warn of them for ever.
             clear = OperationOptions(clear_pending_creates=True)
@@ -114,8 +127,11 @@ def run_down(stack: str, *, keep_emulator: bool, as_json: bool) -> ExitCode:
     _refuse_beside_others(context)
     with UpdateProgress(console, f"Stack {context.name}: down") as progress:
         around = make_ready(context, progress)
-        result = run_verb(context, around, "destroy", progress, OperationOptions())
-    status, findings, _ = _look(context, around.engine)
+        machines = context.open_session(around.engine).instances.rows(0)
+        with audited_update(context, "down", f"sophia down --stack {stack}", machines) as change:
+            result = run_verb(context, around, "destroy", progress, OperationOptions())
+            status, findings, _ = _look(context, around.engine)
+            record_fleet(change, context.prepared.phase, status)
     running = [row for row in status.rows if row.usd_per_hour]
     stopped = (
         context.config.endpoint == "emulator"

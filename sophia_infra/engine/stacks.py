@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sophia_infra.engine.errors import StackMissing
 from sophia_infra.engine.failures import Failure, explain, locks_of, read_project_name, stack_locked
-from sophia_infra.engine.home import Home, engine_environment, file_backend
+from sophia_infra.engine.home import Home, engine_environment, file_backend, write_private_file
 from sophia_infra.engine.locate import Engine
 from sophia_infra.engine.locks import LockHolder, remove_torn_attributes
 from sophia_infra.engine.stack_file import PreparedStack, prepare_stack
@@ -81,6 +82,31 @@ def export_stack(
     Secrets stay encrypted. Raises StackMissing when there is no such stack.
     """
     return _json(engine, ["stack", "export"], stack, home, environ)
+
+
+def import_stack(
+    engine: Engine,
+    stack: str,
+    deployment: Mapping[str, Any],
+    home: Home,
+    *,
+    environ: Mapping[str, str] = os.environ,
+) -> None:
+    """Replace the state of `stack`, which exists, by what `export_stack` once gave.
+
+    What the state before held and this one does not is forgotten, machines included: the caller has looked.
+
+    Raises:
+        StackLocked, StackMissing, PassphraseWrong, UpdateFailed: the state is as it was.
+    """
+    environment = _environment(engine, stack, home, environ)
+    with tempfile.TemporaryDirectory(dir=home.root) as folder:
+        file = Path(folder) / "state.json"
+        write_private_file(file, json.dumps(deployment))
+        command = ["stack", "import", "--file", str(file), "--stack", stack]
+        answer = _pulumi(engine, command, environment, home.checkout)
+    if answer.returncode != 0:
+        raise _explained(answer, "stack import", stack, home, environment)
 
 
 def config_value(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from sophia_infra.model.backup import StackBackupConfig
 from sophia_infra.model.budget import Budget, BudgetUse
 from sophia_infra.model.catalogue import CATALOGUE
 from sophia_infra.model.forms import ClosedModel, ConflictsFound, choice_form, number_form
@@ -18,6 +19,7 @@ from sophia_infra.model.kubernetes.warnings import find_kubernetes_warnings
 from sophia_infra.model.network import FirewallConfig
 from sophia_infra.model.price_book import PriceBook
 from sophia_infra.model.quota import QuotaConfig
+from sophia_infra.model.rollout import RolloutConfig
 from sophia_infra.model.scaler import ScalerConfig
 from sophia_infra.model.ssh import SshConfig
 from sophia_infra.model.stack_rules import StackParts, find_stack_conflicts, find_warnings
@@ -92,6 +94,16 @@ class StackConfig(ClosedModel):
         default=None,
         description="Pools of machines that `sophia scaler` adds and removes by load. Default none: the "
         "fleet stays as it is written.",
+    )
+    rollout: RolloutConfig | None = Field(
+        default=None,
+        description="Steps in which `sophia canary` and `sophia cutover` move traffic. Default: the steps "
+        "that the fields of this section name as theirs.",
+    )
+    backup: StackBackupConfig | None = Field(
+        default=None,
+        description="Where `sophia backup` puts copies, and of which databases. Default none: an emulator's "
+        "stack is copied beside its state, a real one not at all.",
     )
     kubernetes: KubernetesConfig | None = Field(
         default=None,

@@ -7,11 +7,8 @@ not show: whoever may write the file may do that; the revisions in ESC are the i
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
-import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +16,8 @@ from typing import Any, Literal
 
 from filelock import Timeout
 
-from sophia_infra.operations.chained_file import add_line, broken_links, last_hash, locked
+from sophia_infra.audit.actor import who_acts
+from sophia_infra.audit.chained_file import add_line, broken_links, last_hash, locked
 
 __all__ = ["Action", "AuditEntry", "AuditLog", "AuditUnavailable", "who_acts"]
 
@@ -60,19 +58,6 @@ class AuditEntry:
             name: list(value) if isinstance(value := getattr(self, name), tuple) else value
             for name in _FIELDS
         }
-
-
-def who_acts(environ: Mapping[str, str] = os.environ) -> str:
-    """`actor via user@host` in CI, `user@host` elsewhere."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = f"uid {os.getuid()}"
-    here = f"{user}@{platform.node() or 'unknown'}"
-    actor = (
-        environ.get("GITHUB_ACTOR") or environ.get("GITLAB_USER_LOGIN") or environ.get("BUILD_REQUESTEDFOR")
-    )
-    return f"{actor} via {here}" if actor else here
 
 
 class AuditLog:

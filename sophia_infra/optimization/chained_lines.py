@@ -1,6 +1,6 @@
 """JSON documents, one a line, each with the hash of the line before: a change in the middle shows.
 
-For documents of any fields; `operations.chained_file` has the form.
+For documents of any fields; `audit.chained_file` has the form.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import Timeout
 
-from sophia_infra.operations.chained_file import add_line, broken_links, last_hash, locked
+from sophia_infra.audit.chained_file import add_line, broken_links, last_hash, locked
 from sophia_infra.optimization.errors import LogUnusable
 
 __all__ = ["ChainedLines"]

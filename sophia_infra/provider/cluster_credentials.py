@@ -36,7 +36,7 @@ class ClusterCredentialsKind:
     """
 
     def __init__(self, session: Session, now: Callable[[], datetime] | None = None) -> None:
-        self._say = session.say
+        self._session = session
         # Not the session's clock: certificates are looked at by real programs, also under an emulator.
         self._now = now or (lambda: datetime.now(UTC))
 
@@ -55,6 +55,12 @@ class ClusterCredentialsKind:
         return Diff(changes=tuple(changes))
 
     def create(self, news: Props) -> Created:
+        if not self._session.may_found_clusters:
+            raise CredentialsLost(
+                f"The credentials of the cluster {news['cluster']} were in the lost state and nowhere else; "
+                "new ones would fit no machine of it. Nothing was made.",
+                next_step="bring the state back from a copy: `sophia backup restore latest --state`.",
+            )
         name, generation = f"{news['stack']}/{news['cluster']}", int(news["generation"])
         made = make_credentials(str(news["cluster"]), self._now())
         return Created(f"{name}/credentials-{generation}", {**news, "credentials": made})
@@ -66,7 +72,7 @@ class ClusterCredentialsKind:
         kept = _credentials(olds)
         if self._days_left(olds) < RENEW_BEFORE_DAYS:
             kept = renew_admin_certificate(kept, self._now())
-            self._say(f"{news['cluster']}: the administrator's certificate was renewed for a year")
+            self._session.say(f"{news['cluster']}: the administrator's certificate was renewed for a year")
         return {**news, "credentials": kept}
 
     def delete(self, _resource_id: str, _props: Mapping[str, Any]) -> None:

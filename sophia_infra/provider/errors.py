@@ -4,6 +4,7 @@
     ├── SettingsRefused        the run is set up in a way that could hit the wrong cloud (user)
     ├── AdoptionRefused        the instance to adopt is absent, ambiguous or of another kind (user)
     ├── NodeReplacementRefused a node's machine would be replaced under the name that its cluster keeps (user)
+    ├── NothingToAdopt         only existing things may be taken over, and this one is not there (user)
     ├── DuplicateInstances     two live machines carry one launch key (ours or outside; never guessed)
     ├── UnrecordedInstance     a live machine of this resource is in no state and has another spec
     ├── JournalUnwritable      what is about to be made cannot be noted, so it is not made (user)
@@ -40,6 +41,7 @@ __all__ = [
     "NameTaken",
     "NodeReplacementRefused",
     "NotReady",
+    "NothingToAdopt",
     "ProviderError",
     "SettingsRefused",
     "StillTerminating",
@@ -76,6 +78,10 @@ class SettingsRefused(ProviderError):
 
 class AdoptionRefused(ProviderError):
     """Nothing was launched: the configured instance cannot be taken into the stack."""
+
+
+class NothingToAdopt(ProviderError):
+    """This update only takes over what exists, and this does not. Nothing was launched or made."""
 
 
 class NodeReplacementRefused(ProviderError):

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sophia_infra.lambda_cloud import Duplicate, Filesystem, LambdaCloudError
-from sophia_infra.provider.errors import JournalUnwritable, NameTaken
+from sophia_infra.provider.errors import JournalUnwritable, NameTaken, NothingToAdopt
 from sophia_infra.provider.in_use import delete_when_free
 from sophia_infra.provider.journal import Intent
 from sophia_infra.provider.keeping import stays
@@ -106,6 +106,11 @@ class FilesystemKind:
 
     def _make(self, news: Props, key: str) -> tuple[Filesystem, bool]:
         """The filesystem, and whether it was this call that made it."""
+        if self._session.adopt_only:
+            raise NothingToAdopt(
+                f"There is no filesystem named {news['name']!r}. Nothing was made; its data are not here.",
+                next_step="`sophia up` makes an empty one, once everything else is in the state again.",
+            )
         self._session.journal.write(Intent(key, self._session.clock.now()))
         try:
             return self._session.client.create_filesystem(news["name"], news["region"]), True

@@ -27,6 +27,7 @@ from sophia_infra.provider.instance_spec import (
     InstanceSpec,
     outputs_of,
 )
+from sophia_infra.provider.keeping import refuse_to_end
 from sophia_infra.provider.outcome import UNKNOWN, Checked, Created, Diff, Found, PartlyCreated, Props, same
 from sophia_infra.provider.properties import OUTPUTS
 from sophia_infra.provider.session import Session
@@ -119,6 +120,7 @@ class InstanceKind:
 
     def delete(self, resource_id: str, props: Mapping[str, Any]) -> None:
         name = str(props.get("logical_name", resource_id))
+        refuse_to_end(self._session, f"{name}: instance {resource_id}")
         if self._session.memory.was_handed_out(resource_id):
             self._session.say(
                 f"{name}: instance {resource_id} stays: this update has just taken it over again. "

@@ -17,6 +17,7 @@ from sophia_infra.provider.errors import (
     DuplicateInstances,
     JournalUnwritable,
     LaunchUncertain,
+    NothingToAdopt,
     Stopped,
     UnrecordedInstance,
 )
@@ -74,6 +75,7 @@ def adopt_or_launch(session: Session, spec: InstanceSpec) -> Machine:
     Raises:
         DuplicateInstances, UnrecordedInstance: a human must decide; nothing was launched.
         CapacityExhausted: no candidate has capacity; nothing was launched.
+        NothingToAdopt: there is none, and this session only adopts; nothing was launched.
         LaunchUncertain: no answer and no tag seen; call again.
         JournalUnwritable: the intent could not be noted; nothing was launched.
         LambdaCloudError: the API refused; nothing was launched unless `may_have_happened`.
@@ -85,6 +87,11 @@ def adopt_or_launch(session: Session, spec: InstanceSpec) -> Machine:
     if machine is not None:
         session.say(f"{spec.owner.name}: took over instance {machine.id}, launched by an earlier run")
         return machine
+    if session.adopt_only:
+        raise NothingToAdopt(
+            f"{spec.owner.name}: no live machine carries its launch key {key.value}. Nothing was launched.",
+            next_step="`sophia up` launches one, once everything else is in the state again.",
+        )
     waiting_since_s = session.clock.now()
     while True:
         refusals = []

@@ -1,10 +1,20 @@
-"""A forced replacement of a thing found by its name deletes by id what it was just given: not here."""
+"""What a delete must leave alone: what this update was just given again, and all when it only adopts."""
 
 from __future__ import annotations
 
+from sophia_infra.provider.errors import TerminationRefused
 from sophia_infra.provider.session import Session
 
-__all__ = ["stays"]
+__all__ = ["refuse_to_end", "stays"]
+
+
+def refuse_to_end(session: Session, label: str) -> None:
+    """Return unless this session only adopts. Raises TerminationRefused: nothing was ended or deleted."""
+    if session.adopt_only:
+        raise TerminationRefused(
+            f"{label} is in the state and not in the stack file; an update that only adopts ends nothing.",
+            next_step="`sophia preview` shows what `sophia up` would end.",
+        )
 
 
 def stays(session: Session, resource_id: str, label: str) -> bool:
@@ -12,7 +22,9 @@ def stays(session: Session, resource_id: str, label: str) -> bool:
 
     True when this update has just taken it over as the new resource, and when the state also holds it as
     one that this update keeps: what remains of a forced replacement that was interrupted.
+    Raises TerminationRefused when this session only adopts.
     """
+    refuse_to_end(session, label)
     if session.memory.was_handed_out(resource_id):
         session.say(f"{label} stays: this update has just taken it over again")
         return True

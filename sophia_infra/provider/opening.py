@@ -22,6 +22,8 @@ def open_session(
     say: Callable[[str], None] = print,
     ensure_wanted: Callable[[], None] = lambda: None,
     stop_requested: Callable[[], bool] = lambda: False,
+    adopt_only: bool = False,
+    may_found_clusters: bool = True,
     environment: Mapping[str, str] = os.environ,
 ) -> Session:
     """The session of one update; `get` reads the stack's configuration by full key.
@@ -43,4 +45,6 @@ def open_session(
         say=say,
         ensure_wanted=ensure_wanted,
         stop_requested=stop_requested,
+        adopt_only=adopt_only,
+        may_found_clusters=may_found_clusters,
     )

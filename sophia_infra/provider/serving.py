@@ -26,10 +26,24 @@ from sophia_infra.provider.outcome import Kind
 from sophia_infra.provider.session import Session
 from sophia_infra.provider.ssh_key import SshKeyKind
 
-__all__ = ["STOP_FILE_VARIABLE", "make_kinds", "open_serving_session", "serve_kind"]
+__all__ = [
+    "ADOPT_ONLY",
+    "ADOPT_ONLY_VARIABLE",
+    "ADOPT_WITH_NEW_CREDENTIALS",
+    "STOP_FILE_VARIABLE",
+    "make_kinds",
+    "open_serving_session",
+    "serve_kind",
+]
 
 STOP_FILE_VARIABLE = "SOPHIA_STOP_FILE"
 """Names a file that appears when the user asks to stop: the dynamic SDK ignores the engine's Cancel."""
+
+ADOPT_ONLY_VARIABLE = "SOPHIA_ADOPT_ONLY"
+"""Set: this update writes back what exists; it launches, makes and ends nothing that costs money."""
+ADOPT_ONLY = "existing"
+ADOPT_WITH_NEW_CREDENTIALS = "existing-with-new-credentials"
+"""For machines that hold no credentials of their cluster: those of the emulator, or nodes to be made anew."""
 
 _KINDS: Final[dict[KindName, Callable[[Session], Kind]]] = {
     "Instance": InstanceKind,
@@ -80,11 +94,14 @@ def open_serving_session(
                 next_step="run the same command again to launch it.",
             )
 
+    adopting = os.environ.get(ADOPT_ONLY_VARIABLE, "")
     return open_session(
         get,
         say=say,
         ensure_wanted=ensure_wanted,
         stop_requested=lambda: cancelled() or _stop_requested(),
+        adopt_only=bool(adopting),
+        may_found_clusters=adopting in ("", ADOPT_WITH_NEW_CREDENTIALS),
     )
 
 

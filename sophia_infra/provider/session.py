@@ -139,6 +139,8 @@ class Session:
         say: prints one line of progress to the user.
         ensure_wanted: called right before a machine is launched; raises when nobody waits for it any more.
         stop_requested: whether the user asked to stop; looked at between the polls of a long wait.
+        adopt_only: what exists may be taken over; nothing that costs money is made, and nothing is ended.
+        may_found_clusters: whether credentials of a cluster may be made, which fit no node that is there.
     """
 
     def __init__(
@@ -151,6 +153,8 @@ class Session:
         say: Callable[[str], None] = print,
         ensure_wanted: Callable[[], None] = lambda: None,
         stop_requested: Callable[[], bool] = lambda: False,
+        adopt_only: bool = False,
+        may_found_clusters: bool = True,
     ) -> None:
         self.client = client
         self.clock = clock
@@ -159,6 +163,8 @@ class Session:
         self.say = say
         self.ensure_wanted = ensure_wanted
         self.stop_requested = stop_requested
+        self.adopt_only = adopt_only
+        self.may_found_clusters = may_found_clusters
         self.memory = Memory()
         self.launch_turn = threading.Lock()
         self.instances: SharedList[Instance] = SharedList(client.list_instances, clock)

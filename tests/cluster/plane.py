@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,6 +72,8 @@ class Plane:
     kubeconfig: Path
     server: str
     client: ApiClient = field(repr=False)
+    # The client is not for several threads, and servers that tests start ask through it from theirs.
+    _alone: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def reconnect(self) -> None:
         """Open a new connection, after a start that may have changed the address."""
@@ -82,7 +85,8 @@ class Plane:
         self, method: str, path: str, body: Any = None, *, content_type: str = JSON, **query: str
     ) -> Any:
         """The answer as plain data; a refusal is `RequestRefused` with the server's words."""
-        return self.client.request(method, path, body, content_type=content_type, **query)
+        with self._alone:
+            return self.client.request(method, path, body, content_type=content_type, **query)
 
     def apply(self, path: str, body: Any, manager: str = "test") -> Any:
         """Server-side apply."""

@@ -90,7 +90,8 @@ def test_the_document_has_the_documented_keys(
     fleet = document["fleet"]["value"]
     (machine,) = fleet["machines"]
     assert (machine["id"], machine["owner"], machine["usd_per_hour"]) == (machine_id, "stack", "1.29")
-    assert fleet["usd_per_hour"] == {"stack": "1.29", "orphan": "0", "other": "0", "unknown": "0"}
+    nothing = dict.fromkeys(("orphan", "other", "training", "unknown"), "0")
+    assert fleet["usd_per_hour"] == {"stack": "1.29", **nothing}
     assert Decimal(document["month"]["value"]["usd"]) > 0
     assert Decimal(document["forecast"]["value"]["expected_usd"]) >= Decimal(
         document["month"]["value"]["usd"]

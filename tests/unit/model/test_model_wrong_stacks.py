@@ -32,7 +32,7 @@ CASES = [
             "sophia:flet: is not a known key, did you mean sophia:fleet?; allowed: sophia:phase, "
             "sophia:endpoint, sophia:emulator, sophia:budget, sophia:quota, sophia:ssh, sophia:filesystems, "
             "sophia:firewalls, sophia:fleet, sophia:inference, sophia:gateway, sophia:training, "
-            "sophia:scaler, sophia:kubernetes, "
+            "sophia:scaler, sophia:rollout, sophia:backup, sophia:kubernetes, "
             "sophia:lambda_api_key"
         ),
     ),

@@ -10,6 +10,7 @@ import pytest
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2
 
+from sophia_infra.lambda_cloud import FirewallRule
 from sophia_infra.plugin_protocol.values import UNKNOWN, read_properties
 from tests.unit.native_provider.scene import Plugin, play, refused, urn
 from tests.unit.plugin_protocol.served import failed_init, struct
@@ -220,3 +221,30 @@ def test_a_key_made_by_hand_can_be_imported(stage: Stage) -> None:
     key, read = play(stage, scene)
     assert read.id == key.id
     assert read_properties(read.inputs).value == {"name": key.name, "public_key": PUBLIC_KEY}
+
+
+def test_storage_made_by_hand_can_be_imported_and_is_not_deleted_with_the_stack(stage: Stage) -> None:
+    async def scene(plugin: Plugin) -> Any:
+        made = plugin.servicer._opened().client.create_filesystem("by-hand", "us-west-1")
+        request = provider_pb2.ReadRequest(urn=urn("Filesystem", "data"), id=made.id)
+        return made, await plugin.stub.Read(request)
+
+    made, read = play(stage, scene)
+    assert read.id == made.id
+    inputs = read_properties(read.inputs).value
+    assert (inputs["name"], inputs["region"]) == ("by-hand", "us-west-1")
+    assert read_properties(read.properties).value["was_there_before"] is True
+
+
+def test_a_ruleset_made_by_hand_can_be_imported(stage: Stage) -> None:
+    rule = FirewallRule("tcp", "203.0.113.0/24", "office", (22, 22))
+
+    async def scene(plugin: Plugin) -> Any:
+        made = plugin.servicer._opened().client.create_firewall_ruleset("by-hand", "us-west-1", [rule])
+        request = provider_pb2.ReadRequest(urn=urn("FirewallRuleset", "web"), id=made.id)
+        return made, await plugin.stub.Read(request)
+
+    made, read = play(stage, scene)
+    assert read.id == made.id
+    inputs = read_properties(read.inputs).value
+    assert (inputs["name"], inputs["region"], len(inputs["rules"])) == ("by-hand", "us-west-1", 1)

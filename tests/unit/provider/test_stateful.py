@@ -57,7 +57,7 @@ STEPS_AT_LEAST = 10_000 if FULL else 1_400
 
 OUTCOMES = ("done runs", "failed runs", "killed runs")
 MET_IN_A_FULL_RUN = (
-    *(kind.value for kind in FindingKind if kind is not FindingKind.DUPLICATE),
+    *(kind.value for kind in FindingKind if kind not in (FindingKind.DUPLICATE, FindingKind.OVERDUE)),
     "LaunchUncertain",
     "UnrecordedInstance",
     "CapacityExhausted",

@@ -6,6 +6,7 @@ the file may do that.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,7 @@ from typing import Final
 
 from filelock import FileLock
 
-__all__ = ["add_line", "broken_links", "last_hash", "locked"]
+__all__ = ["add_line", "broken_links", "holds_line", "last_hash", "locked"]
 
 _FIRST: Final = "0" * 64
 _LOCK_TIMEOUT_S: Final = 10.0
@@ -58,7 +59,10 @@ def add_line(path: Path, line: str) -> None:
         end = os.lseek(descriptor, 0, os.SEEK_END)
         # A line cut off by a crash stays, ends here, and shows in `broken_links`.
         cut = end > 0 and os.pread(descriptor, 1, end - 1) != b"\n"
-        os.write(descriptor, (b"\n" if cut else b"") + line.encode() + b"\n")
+        text = (b"\n" if cut else b"") + line.encode() + b"\n"
+        if os.write(descriptor, text) < len(text):
+            os.ftruncate(descriptor, end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -78,6 +82,14 @@ def broken_links(lines: Iterable[tuple[bytes, str | None]]) -> list[str]:
             problems.append(f"line {number} does not follow the line before it")
         expected = _hash(line)
     return problems
+
+
+def holds_line(path: Path, line_hash: str) -> bool:
+    """Whether a line of the file has this hash. Raises OSError unless there is no file."""
+    try:
+        return any(_hash(line) == line_hash for line in path.read_bytes().splitlines())
+    except FileNotFoundError:
+        return False
 
 
 def _hash(line: bytes) -> str:

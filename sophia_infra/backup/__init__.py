@@ -1,0 +1,1 @@
+"""Encrypted copies of configuration, state and databases, and the way back."""
