@@ -64,7 +64,7 @@ def explain(failure: Failure) -> OperationError:
     if failure.exit_code == EXIT_STACK_NOT_FOUND:
         return StackMissing(
             f"The backend has no stack {stack!r}.",
-            next_step=f"Make it with `pulumi stack init {stack}`, or check the name and the backend.",
+            next_step=f"`sophia up --stack {stack}` makes it; or check the name and the backend.",
             verb=verb,
             stack=stack,
             log_file=log_file,

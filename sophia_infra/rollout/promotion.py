@@ -82,7 +82,7 @@ def check_stages(source: str, target: str) -> None:
 
 def read_gate(file: Path) -> Gate:
     """Raises NotPromotable when there is none, or it is not what `sophia validate --json` prints."""
-    hint = "run `sophia validate --stack SOURCE --phase N --json > FILE`, then this with --gate FILE."
+    hint = "run `sophia validate --stack STACK --phase N` of the stack to promote from: it records the gate."
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
         return Gate(
