@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +191,7 @@ def test_a_cluster_that_is_not_there_is_one_sentence(world: World, tmp_path: Pat
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     text = world.plane.kubeconfig.read_text("utf-8").replace(world.plane.server, f"https://127.0.0.1:{port}")
-    world.plane = Plane(**{**vars(world.plane), "kubeconfig": tmp_path / "gone.yaml"})
+    world.plane = replace(world.plane, kubeconfig=tmp_path / "gone.yaml")
     world.plane.kubeconfig.write_text(text, encoding="utf-8")
     silent = world.sophia("canary", "status")
     assert silent.code == ExitCode.CLOUD
