@@ -99,9 +99,7 @@ def install_gateway_api(plane: Plane) -> None:
             },
         }
         plane.apply(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.{GROUP}", body)
-    plane.wait_for(
-        lambda: {row["name"] for row in _served(plane)} >= set(_PLURALS.values()),
-    )
+    plane.wait_for(lambda: _is_served(plane))
     body = {
         "apiVersion": f"{GROUP}/v1",
         "kind": "GatewayClass",
@@ -111,11 +109,11 @@ def install_gateway_api(plane: Plane) -> None:
     plane.apply(f"/apis/{GROUP}/v1/gatewayclasses/traefik", body)
 
 
-def _served(plane: Plane) -> list[dict[str, Any]]:
-    groups = plane.request("GET", "/apis")["groups"]
-    if not any(row["name"] == GROUP for row in groups):
-        return []
+def _is_served(plane: Plane) -> bool:
+    """Whether each kind can be listed: a group is there before its kinds, and those before their storage."""
     try:
-        return list(plane.request("GET", f"/apis/{GROUP}/v1")["resources"])
-    except RequestRefused:  # a group is listed some milliseconds before its kinds are
-        return []
+        for plural in _PLURALS.values():
+            plane.request("GET", f"/apis/{GROUP}/v1/{plural}")
+    except RequestRefused:
+        return False
+    return True
