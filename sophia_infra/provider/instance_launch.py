@@ -163,6 +163,10 @@ def _launch(session: Session, spec: InstanceSpec, candidate: Candidate, key: Lau
         if not error.may_have_happened:
             session.journal.forget(str(key))
             raise
+        # Waited for from now: nobody knows when the service does the work, and the answer alone may have been
+        # waited for as long as the list may lag.
+        with contextlib.suppress(JournalUnwritable):
+            session.journal.write(Intent(str(key), session.clock.now()))
         machine = _find_launched(session, key)
         if machine is not None:
             return machine

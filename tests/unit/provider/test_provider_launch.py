@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sophia_infra.lambda_cloud import InvalidSpec, QuotaExceeded, ServerFault, Unauthorized
+from sophia_infra.lambda_cloud import InvalidSpec, LaunchRequest, QuotaExceeded, ServerFault, Unauthorized
 from sophia_infra.provider.errors import (
     CapacityExhausted,
     DuplicateInstances,
@@ -80,6 +80,27 @@ def test_a_launch_that_never_arrived_is_uncertain_and_the_next_run_launches_once
     assert stage.clock.now() - began_s >= 60, "the whole list lag is waited for"
     created = stage.kind().create(props())
     assert stage.live() == [created.id]
+
+
+def test_a_launch_without_an_answer_is_looked_for_from_when_it_was_given_up(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is waited for as long as the list may lag: from the request on, no look would be left."""
+    session = stage.session()
+    began_s, launch = session.clock.now(), session.client.launch_instance
+
+    def launch_late(request: LaunchRequest, *, before_attempt: Callable[[], None]) -> str:
+        try:
+            return launch(request, before_attempt=before_attempt)
+        finally:
+            session.clock.sleep(60.0)
+
+    monkeypatch.setattr(session.client, "launch_instance", launch_late)
+    stage.fault("launchInstance", "before", "drop")
+    with pytest.raises(LaunchUncertain):
+        InstanceKind(session).create(props())
+    [intent] = session.journal.list()
+    assert intent.begun_at_s >= began_s + 60.0
 
 
 @pytest.mark.parametrize(
