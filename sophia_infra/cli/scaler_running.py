@@ -25,10 +25,10 @@ from sophia_infra.model.scaled_tags import LEASE_NAMESPACE, lease_name
 
 if TYPE_CHECKING:
     from sophia_infra.cli.stack_context import StackContext
+    from sophia_infra.kubernetes_plugin.api import KubernetesApi
     from sophia_infra.model.scaler import ScalerConfig
     from sophia_infra.provider.session import Session
     from sophia_infra.scaling.nodes.boot_text import BootText
-    from sophia_infra.scaling.nodes.cluster import KubernetesApi
     from sophia_infra.scaling.nodes.demand import DemandSource
     from sophia_infra.scaling.nodes.lease import Lease
     from sophia_infra.scaling.nodes.metrics import ScalerMetrics
