@@ -8,12 +8,13 @@ BackupError
 │   └── TargetOccupied   something is there already, and overwriting was not asked for
 ├── SetDamaged           a part is missing, changed or cut off; nothing of it was restored (store)
 ├── StoreUnavailable     the place of the copies cannot be read or written (network or disk)
+├── TargetUnwritable     the place to restore to cannot be written (disk)
 └── DatabaseFailed       a dump, or bringing one back, did not work; nothing looks whole (database)
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from sophia_infra.model.room_error import RoomError
 
 __all__ = [
     "BackupError",
@@ -25,28 +26,12 @@ __all__ = [
     "SetMissing",
     "StoreUnavailable",
     "TargetOccupied",
+    "TargetUnwritable",
 ]
 
 
-class BackupError(Exception):
-    """Base of the room.
-
-    Attributes:
-        next_step: what to do now, an imperative sentence.
-        fault: "user", "environment" or "ours".
-        retry: whether the same call may succeed later without a change.
-    """
-
-    fault: ClassVar[Literal["user", "environment", "ours"]] = "user"
-    retry: ClassVar[bool] = False
-
-    def __init__(self, message: str, *, next_step: str) -> None:
-        self.message = message
-        self.next_step = next_step
-        super().__init__(message, next_step)
-
-    def __str__(self) -> str:
-        return f"{self.message} Next: {self.next_step}"
+class BackupError(RoomError):
+    """Base of the room."""
 
 
 class BackupRefused(BackupError):
@@ -77,6 +62,13 @@ class SetDamaged(BackupError):
 
 class StoreUnavailable(BackupError):
     """The store does not take or give what it should."""
+
+    fault = "environment"
+    retry = True
+
+
+class TargetUnwritable(BackupError):
+    """What was there is as it was; nothing that is half written looks whole."""
 
     fault = "environment"
     retry = True

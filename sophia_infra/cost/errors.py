@@ -14,7 +14,8 @@ the user's in all of them, `retry` never helps, `next_step` says what does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+
+from sophia_infra.model.room_error import RoomError
 
 __all__ = [
     "CostError",
@@ -27,16 +28,8 @@ __all__ = [
 SHOWN = 3
 
 
-class CostError(Exception):
-    """Base of this room's errors. Prints its sentence and what to do next."""
-
-    fault: ClassVar[Literal["user", "ours"]] = "user"
-    retry: ClassVar[bool] = False
-
-    def __init__(self, message: str, *, next_step: str) -> None:
-        self.message = message
-        self.next_step = next_step
-        super().__init__(f"{message} Next: {next_step}")
+class CostError(RoomError):
+    """Base of the room."""
 
 
 class PlanUnreadable(CostError):

@@ -41,7 +41,8 @@ class Booking:
 
         Raises:
             OverBudget: none fits; the error is the last one's.
-            LedgerUnavailable: not written.
+            LedgerUnavailable: not written, or taken back, unless the ledger cannot be reached for that too:
+                then it expires there and is booked as unknown.
         """
         for position, reservation in enumerate(options):
             try:
@@ -49,9 +50,9 @@ class Booking:
             except OverBudget:
                 if position == len(options) - 1:
                     raise
-            except asyncio.CancelledError:
+            except (asyncio.CancelledError, LedgerUnavailable):
                 # Whether it was written is not known; the ledger takes both in order, so this undoes either.
-                await uninterrupted(self._ledger.release(reservation.request_id))
+                await uninterrupted(self._release(reservation.request_id))
                 raise
             else:
                 self._request_id = reservation.request_id
@@ -92,12 +93,15 @@ class Booking:
 
     async def _close(self, request_id: str, entry: UsageEntry | None) -> None:
         if entry is None:
-            try:
-                await self._ledger.release(request_id)
-            except LedgerUnavailable:
-                _log.warning("The ledger did not release %s; it expires by itself.", request_id)
-            return
-        await self._settle(entry)
+            await self._release(request_id)
+        else:
+            await self._settle(entry)
+
+    async def _release(self, request_id: str) -> None:
+        try:
+            await self._ledger.release(request_id)
+        except LedgerUnavailable:
+            _log.warning("The ledger did not release %s; it expires by itself.", request_id)
 
     async def _settle(self, entry: UsageEntry) -> None:
         """Raises LedgerUnavailable after three tries."""

@@ -9,24 +9,15 @@ No message holds a credential, only names and sizes.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from sophia_infra.model.room_error import Fault, RoomError
 
 __all__ = ["BootTextTooLong", "IncompleteCredentials", "JoiningError"]
 
 
-class JoiningError(Exception):
-    """Base of this room's errors. Never worth a retry: nothing here depends on time."""
+class JoiningError(RoomError):
+    """Base of the room. Never worth a retry: nothing here depends on time."""
 
-    fault: ClassVar[Literal["user", "ours"]] = "ours"
-    retry: ClassVar[bool] = False
-
-    def __init__(self, message: str, *, next_step: str) -> None:
-        self.message = message
-        self.next_step = next_step
-        super().__init__(message, next_step)
-
-    def __str__(self) -> str:
-        return f"{self.message} Next: {self.next_step}"
+    fault: Fault = "ours"
 
 
 class IncompleteCredentials(JoiningError):

@@ -14,7 +14,8 @@ Whatever is raised, the journal knows every step that is done; the same command 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Literal
+
+from sophia_infra.model.room_error import RoomError
 
 __all__ = [
     "GateRed",
@@ -27,25 +28,8 @@ __all__ = [
 ]
 
 
-class MigrationError(Exception):
-    """Base of the room.
-
-    Attributes:
-        next_step: what to do now, an imperative sentence.
-        fault: "user", "network" or "ours".
-        retry: whether the same call may succeed later without a change.
-    """
-
-    fault: ClassVar[Literal["user", "network", "ours"]] = "user"
-    retry: ClassVar[bool] = False
-
-    def __init__(self, message: str, *, next_step: str) -> None:
-        self.message = message
-        self.next_step = next_step
-        super().__init__(message, next_step)
-
-    def __str__(self) -> str:
-        return f"{self.message} Next: {self.next_step}"
+class MigrationError(RoomError):
+    """Base of the room."""
 
 
 class PlanRefused(MigrationError):

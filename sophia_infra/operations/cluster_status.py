@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
+
+from sophia_infra.kubernetes_plugin.api import KubernetesReader
 
 __all__ = ["ClusterStatus", "ServiceRow", "read_cluster_status"]
 
 _GPU = "nvidia.com/gpu"
 _PART_OF = "app.kubernetes.io/part-of"
-
-
-class Requests(Protocol):
-    """`kubernetes_plugin.connection.Connection` has it."""
-
-    def request(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None
-    ) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +63,7 @@ class ClusterStatus:
         return not self.problem and all(row.ready >= row.wanted for row in self.rows)
 
 
-def read_cluster_status(cluster: str, api: Requests) -> ClusterStatus:
+def read_cluster_status(cluster: str, api: KubernetesReader) -> ClusterStatus:
     """Ask the API server for Deployments, StatefulSets and pods of ours; raises what `api` raises."""
     query = {"labelSelector": f"{_PART_OF}=sophia"}
     pods = api.request("GET", "/api/v1/pods").get("items", [])

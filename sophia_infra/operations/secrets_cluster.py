@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
+from sophia_infra.kubernetes_plugin.api import KubernetesApi
 from sophia_infra.kubernetes_plugin.errors import ApiRefused
 from sophia_infra.operations.owned_fields import NotManaged, applied_by
 from sophia_infra.operations.secrets import Consumer, SecretFinding
 
-__all__ = ["CHECKSUM_ANNOTATION", "FIELD_MANAGER", "Requests", "Restart", "SecretsCluster", "SyncedSecret"]
+__all__ = ["CHECKSUM_ANNOTATION", "FIELD_MANAGER", "Restart", "SecretsCluster", "SyncedSecret"]
 
 FIELD_MANAGER = "sophia-infra"
 """That of the program: a field of its own would stay behind when the program applies again."""
@@ -23,20 +24,6 @@ _FORCE_MANAGER = "sophia-infra-force-sync"
 _EXTERNAL_SECRETS = "/apis/external-secrets.io/v1/namespaces/{namespace}/externalsecrets"
 _PLURALS = {"Deployment": "deployments", "StatefulSet": "statefulsets"}
 _POLL_S = 1.0
-
-
-class Requests(Protocol):
-    """`kubernetes_plugin.connection.Connection` has it."""
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        apply: bool = False,
-    ) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +81,7 @@ class SecretsCluster:
     """
 
     def __init__(
-        self, connection: Requests, *, monotonic: Callable[[], float], sleep: Callable[[float], object]
+        self, connection: KubernetesApi, *, monotonic: Callable[[], float], sleep: Callable[[float], object]
     ) -> None:
         self._connection = connection
         self._monotonic = monotonic

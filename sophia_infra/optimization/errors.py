@@ -19,7 +19,7 @@ of these is raised before an action's intent is in the log, nothing was sent.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from sophia_infra.model.room_error import RoomError
 
 __all__ = [
     "AccountChanged",
@@ -37,25 +37,8 @@ __all__ = [
 ]
 
 
-class OptimizationError(Exception):
-    """Base of the room.
-
-    Attributes:
-        next_step: what to do now, an imperative sentence.
-        fault: "user", "network" or "ours".
-        retry: whether the same call may succeed later without a change.
-    """
-
-    fault: ClassVar[Literal["user", "network", "ours"]] = "user"
-    retry: ClassVar[bool] = False
-
-    def __init__(self, message: str, *, next_step: str) -> None:
-        self.message = message
-        self.next_step = next_step
-        super().__init__(message, next_step)
-
-    def __str__(self) -> str:
-        return f"{self.message} Next: {self.next_step}"
+class OptimizationError(RoomError):
+    """Base of the room."""
 
 
 class NoMetricSource(OptimizationError):

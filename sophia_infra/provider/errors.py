@@ -27,6 +27,8 @@ API errors (`lambda_cloud.errors`) pass through unchanged.
 
 from __future__ import annotations
 
+from sophia_infra.model.room_error import RoomError
+
 __all__ = [
     "AdoptionRefused",
     "CapacityExhausted",
@@ -51,25 +53,8 @@ __all__ = [
 ]
 
 
-class ProviderError(Exception):
-    """Base of the room.
-
-    Attributes:
-        next_step: what to do now, an imperative sentence.
-        fault: "user", "lambda", "network" or "ours".
-        retry: whether the same call may succeed later without a change.
-    """
-
-    fault = "user"
-    retry = False
-
-    def __init__(self, message: str, *, next_step: str) -> None:
-        self.message = message
-        self.next_step = next_step
-        super().__init__(message, next_step)
-
-    def __str__(self) -> str:
-        return f"{self.message} Next: {self.next_step}"
+class ProviderError(RoomError):
+    """Base of the room."""
 
 
 class SettingsRefused(ProviderError):

@@ -9,23 +9,13 @@ Each says whose fault it is (`fault`), whether the same call may succeed later (
 
 from __future__ import annotations
 
-from typing import Literal
+from sophia_infra.model.room_error import RoomError
 
 __all__ = ["OutputRefused", "ReportsError"]
 
-Fault = Literal["user", "service", "ours"]
 
-
-class ReportsError(Exception):
-    """Base of this room's errors. Prints its sentence and what to do next."""
-
-    fault: Fault = "user"
-    retry: bool = False
-
-    def __init__(self, message: str, *, next_step: str) -> None:
-        self.message = message
-        self.next_step = next_step
-        super().__init__(f"{message} Next: {next_step}")
+class ReportsError(RoomError):
+    """Base of the room."""
 
 
 class OutputRefused(ReportsError):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from sophia_infra.kubernetes_plugin.api import KubernetesApi
 from sophia_infra.kubernetes_plugin.connection import Connection
 from sophia_infra.kubernetes_plugin.errors import ApiRefused, PluginError
 from sophia_infra.kubernetes_plugin.kubeconfig import Kubeconfig
 from sophia_infra.rollout.errors import ClusterSilent, RolloutHeld
 
-__all__ = ["MANAGER", "Cluster", "KubernetesApi", "connect", "path_of"]
+__all__ = ["MANAGER", "Cluster", "connect", "path_of"]
 
 MANAGER: Final = "sophia-rollout"
 
@@ -30,20 +31,6 @@ _PLURALS: Final = {
     "ServiceAccount": "serviceaccounts",
     "ServiceMonitor": "servicemonitors",
 }
-
-
-class KubernetesApi(Protocol):
-    """`kubernetes_plugin.connection.Connection`."""
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        apply: bool = False,
-    ) -> dict[str, Any]: ...
 
 
 def connect(kubeconfig: Kubeconfig) -> Connection:

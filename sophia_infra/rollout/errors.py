@@ -12,7 +12,7 @@ Each says what to do next (`next_step`).
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from sophia_infra.model.room_error import RoomError
 
 __all__ = [
     "ClusterSilent",
@@ -24,25 +24,8 @@ __all__ = [
 ]
 
 
-class RolloutError(Exception):
-    """Base of the room.
-
-    Attributes:
-        next_step: what to do now, an imperative sentence.
-        fault: "user" or "cluster".
-        retry: whether the same call may succeed later without a change.
-    """
-
-    fault: ClassVar[Literal["user", "cluster"]] = "user"
-    retry: ClassVar[bool] = False
-
-    def __init__(self, message: str, *, next_step: str) -> None:
-        self.message = message
-        self.next_step = next_step
-        super().__init__(message, next_step)
-
-    def __str__(self) -> str:
-        return f"{self.message} Next: {self.next_step}"
+class RolloutError(RoomError):
+    """Base of the room."""
 
 
 class RolloutRefused(RolloutError):
@@ -60,11 +43,11 @@ class NotPromotable(RolloutRefused):
 class RolloutHeld(RolloutError):
     """Another process moves this traffic. This one changed nothing."""
 
-    retry: ClassVar[bool] = True
+    retry = True
 
 
 class ClusterSilent(RolloutError):
     """No answer from the cluster: the weights are what the last one that got through says."""
 
-    fault: ClassVar[Literal["user", "cluster"]] = "cluster"
-    retry: ClassVar[bool] = True
+    fault = "cluster"
+    retry = True

@@ -12,8 +12,9 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from sophia_infra.kubernetes_plugin.api import KubernetesApi
 from sophia_infra.kubernetes_plugin.errors import ApiRefused, PluginError
 from sophia_infra.model.kubernetes.services import TrainingConfig
 from sophia_infra.model.training import TRAINING_NODE_LABEL
@@ -22,19 +23,11 @@ from sophia_infra.training.errors import JobFailed
 from sophia_infra.training.kueue_job import JobRequest, training_job
 from sophia_infra.training.run_spec import RunSpec
 
-__all__ = ["KubernetesAccess", "KubernetesApi"]
+__all__ = ["KubernetesAccess"]
 
 _FAILED: Final = 1
 _DELETED: Final = 255
 _INDEX_LABEL: Final = "batch.kubernetes.io/job-completion-index"
-
-
-class KubernetesApi(Protocol):
-    """`kubernetes_plugin.connection.Connection`."""
-
-    def request(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None
-    ) -> dict[str, Any]: ...
 
 
 @dataclass(slots=True)

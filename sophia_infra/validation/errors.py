@@ -12,7 +12,7 @@ None goes away by itself: `retry` is always False.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from sophia_infra.model.room_error import RoomError
 
 __all__ = [
     "BaselineRefused",
@@ -24,16 +24,8 @@ __all__ = [
 ]
 
 
-class ValidationError(Exception):
-    """Base of this room's errors. Prints its sentence and what to do next."""
-
-    fault: ClassVar[Literal["user", "ours"]] = "user"
-    retry: ClassVar[bool] = False
-
-    def __init__(self, message: str, *, next_step: str) -> None:
-        self.message = message
-        self.next_step = next_step
-        super().__init__(f"{message} Next: {next_step}")
+class ValidationError(RoomError):
+    """Base of the room."""
 
 
 class CriterionUnknown(ValidationError):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from sophia_infra.kubernetes_plugin.api import KubernetesApi
 from sophia_infra.kubernetes_plugin.connection import Connection
 from sophia_infra.kubernetes_plugin.errors import ApiRefused, PluginError
 from sophia_infra.kubernetes_plugin.kubeconfig import Kubeconfig
@@ -21,7 +22,6 @@ __all__ = [
     "DRAINING_ANNOTATION",
     "ClusterNodes",
     "ClusterView",
-    "KubernetesApi",
     "NodeKeeper",
     "NodeSeen",
     "PodSeen",
@@ -35,20 +35,6 @@ GPU_RESOURCE: Final = "nvidia.com/gpu"
 _MANAGER: Final = "sophia-scaler"
 _MIRROR: Final = "kubernetes.io/config.mirror"
 _PAGE: Final = 500
-
-
-class KubernetesApi(Protocol):
-    """`kubernetes_plugin.connection.Connection`."""
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        apply: bool = False,
-    ) -> dict[str, Any]: ...
 
 
 def connect(kubeconfig: Kubeconfig) -> Connection:

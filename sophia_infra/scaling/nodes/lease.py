@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from sophia_infra.kubernetes_plugin.api import KubernetesApi
 from sophia_infra.kubernetes_plugin.errors import ApiRefused, PluginError
-from sophia_infra.scaling.nodes.cluster import KubernetesApi
 from sophia_infra.scaling.nodes.errors import LeaseHeld, LeaseLost
 
 __all__ = ["LEASE_S", "FileLease", "KubernetesLease", "Lease", "NoLease"]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sophia_infra.kubernetes_plugin.api import KubernetesApi
 from sophia_infra.lambda_cloud import LambdaCloud, Pacer
 from sophia_infra.model.clock import SystemClock
 from sophia_infra.model.kubernetes import Cluster
@@ -23,7 +24,7 @@ from sophia_infra.provider.session import Session
 from sophia_infra.provider.settings import cloud_access
 from sophia_infra.scaling.errors import SettingsRefused
 from sophia_infra.scaling.nodes.boot_text import JoinBootText
-from sophia_infra.scaling.nodes.cluster import ClusterNodes, KubernetesApi
+from sophia_infra.scaling.nodes.cluster import ClusterNodes
 from sophia_infra.scaling.nodes.demand import demand_sources
 from sophia_infra.scaling.nodes.errors import BootTextMissing
 from sophia_infra.scaling.nodes.lease import KubernetesLease

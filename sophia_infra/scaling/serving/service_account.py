@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from sophia_infra.kubernetes_plugin.api import KubernetesApi
 from sophia_infra.kubernetes_plugin.kubeconfig import Kubeconfig
-from sophia_infra.scaling.nodes.cluster import KubernetesApi, connect
+from sophia_infra.scaling.nodes.cluster import connect
 from sophia_infra.scaling.serving.errors import NotInCluster
 
 __all__ = ["ACCOUNT_FOLDER", "ServiceAccountApi"]

@@ -81,8 +81,16 @@ def _place(kind: str, folder: Path) -> None:
                 shutil.copy(ROOT / source, place)
 
 
-IMPORT_ALL = """
-import importlib, json, pkgutil, sys
+ALONE = """
+import sys
+sys.meta_path[:] = [one for one in sys.meta_path if "editable" not in getattr(one, "__module__", "")]
+"""
+"""The checkout is installed: what the image lacks would be found there, whatever PYTHONPATH says."""
+
+IMPORT_ALL = (
+    ALONE
+    + """
+import importlib, json, pkgutil
 before = set(sys.modules)
 package = importlib.import_module(sys.argv[1])
 names = [found.name for found in pkgutil.iter_modules(package.__path__)]
@@ -93,6 +101,16 @@ for optional in sys.argv[2:]: importlib.import_module(optional)
 new = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(json.dumps([package.__path__[0], sorted(new - set(sys.stdlib_module_names) - {"sophia_infra"})]))
 """
+)
+
+RUN = (
+    ALONE
+    + """
+import runpy
+module, *sys.argv[1:] = sys.argv[1:]
+runpy.run_module(module, run_name="__main__")
+"""
+)
 
 
 def _run(kind: str, folder: Path, *more: str) -> tuple[Path, set[str]]:
@@ -178,7 +196,7 @@ def test_it_answers_from_the_files_in_the_image(
 ) -> None:
     _place(kind, tmp_path)
     done = subprocess.run(
-        [sys.executable, "-m", PACKAGES[kind], *arguments, "--config", "nowhere.json"],
+        [sys.executable, "-c", RUN, PACKAGES[kind], *arguments, "--config", "nowhere.json"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,

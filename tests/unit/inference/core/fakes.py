@@ -23,9 +23,12 @@ SCOUT = "llama-4-scout-17b-16e-instruct"
 
 
 class MemoryLedger:
-    """Refuses what a real one would; `violations` tells where a caller broke the exactly-once rule."""
+    """Refuses what a real one would; `violations` tells where a caller broke the exactly-once rule.
 
-    def __init__(self, *, turns: int = 1, fail_settles: int = 0) -> None:
+    `mute_reserves`: how many are written without an answer.
+    """
+
+    def __init__(self, *, turns: int = 1, fail_settles: int = 0, mute_reserves: int = 0) -> None:
         self.open: dict[str, tuple[Reservation, tuple[BudgetScope, ...]]] = {}
         self.entries: dict[str, UsageEntry] = {}
         self.released: list[str] = []
@@ -36,6 +39,7 @@ class MemoryLedger:
         self.violations: list[str] = []
         self._turns = turns
         self._fail_settles = fail_settles
+        self._mute_reserves = mute_reserves
 
     async def reserve(self, reservation: Reservation, budgets: Sequence[BudgetScope]) -> None:
         # Written even when the caller goes away meanwhile, as by a thread.
@@ -51,6 +55,9 @@ class MemoryLedger:
         for scope in budgets:
             self._add(scope, reservation, reservation.usd)
         self.open[request_id] = (reservation, tuple(budgets))
+        if self._mute_reserves > 0:
+            self._mute_reserves -= 1
+            raise LedgerUnavailable("It was written, and the answer was lost.")
 
     async def settle(self, entry: UsageEntry) -> bool:
         await self._pass_turns()

@@ -95,6 +95,14 @@ def test_without_its_line_in_the_ledger_no_answer_is_given_and_the_money_stays_a
     assert list(room.ledger.open) == ["r-1"]
 
 
+def test_money_set_aside_without_an_answer_is_given_back_when_nothing_is_sent() -> None:
+    room = Room(ledger=MemoryLedger(mute_reserves=1))
+    with pytest.raises(LedgerUnavailable):
+        room.complete(chat())
+    assert not room.fakes["main"].bodies
+    assert not room.ledger.open, "it would expire and be billed as a call that nobody made"
+
+
 def test_an_unknown_model_names_the_closest_and_those_served() -> None:
     with pytest.raises(UnknownModel, match=f"did you mean {SCOUT}") as caught:
         Room().complete(chat(model="llama-4-scout-17b-16e-instrukt"))
