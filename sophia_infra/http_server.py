@@ -14,8 +14,9 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import Server
+
+from sophia_infra.http_protocol import TRANSPORT_EXTENSION, LimitedProtocol
 
 __all__ = [
     "BACKLOG",
@@ -31,20 +32,10 @@ BACKLOG: Final = 256
 KEEP_ALIVE_S: Final = 75
 """Longer than uvicorn's 5 s, so that a paced client does not meet a closed connection."""
 
-TRANSPORT_EXTENSION: Final = "sophia.transport"
-"""Where the scope of a request holds its connection, for whoever has to cut it."""
-
 _THREAD_TIMEOUT_S = 10.0
 _LAST_WORDS_S = 1.0
 
 T = TypeVar("T")
-
-
-class _Protocol(HttpToolsProtocol):
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        extensions: dict[str, Any] = {TRANSPORT_EXTENSION: self.transport}
-        self.scope["extensions"] = extensions
 
 
 class SocketServer(Server):
@@ -63,7 +54,7 @@ class SocketServer(Server):
         super().__init__(
             Config(
                 app,
-                http=_Protocol,
+                http=LimitedProtocol,
                 ws="none",
                 loop="uvloop",
                 lifespan="off",

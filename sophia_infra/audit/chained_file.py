@@ -8,30 +8,57 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from filelock import FileLock
 
-__all__ = ["add_line", "broken_links", "holds_line", "last_hash", "locked"]
+from sophia_infra.privacy import make_private_folders
+
+__all__ = ["ChainedFile", "add_line", "broken_links", "holds_line", "last_hash"]
 
 _FIRST: Final = "0" * 64
 _LOCK_TIMEOUT_S: Final = 10.0
 _BLOCK_BYTES: Final = 4096
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Alone at the file, against threads and processes; its folder is made with mode 0700.
+class ChainedFile:
+    """JSON documents, one a line, whose field `previous` is the hash of the line before.
 
-    Raises OSError and filelock.Timeout.
+    Any number of threads and processes may append. It is made with mode 0600 in a folder of mode 0700.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock", timeout=_LOCK_TIMEOUT_S, mode=0o600):
-        yield
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, build: Callable[[str], Mapping[str, Any]]) -> None:
+        """Add one line and have it on the disk before this returns. Raises OSError.
+
+        Args:
+            build: called alone at the file, from what `previous` has to be to the document.
+        """
+        with _locked(self.path):
+            add_line(self.path, json.dumps(build(last_hash(self.path)), ensure_ascii=True))
+
+    def lines(self) -> list[bytes]:
+        """All lines, oldest first; none where there is no file. Raises OSError."""
+        try:
+            return self.path.read_bytes().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def documents(self) -> list[dict[str, Any]]:
+        """All documents that can be read, oldest first. Raises OSError."""
+        return [one for one in map(_document, self.lines()) if one is not None]
+
+    def verify(self) -> list[str]:
+        """One sentence per place where the chain is broken, as `broken_links`. Raises OSError."""
+        rows = [(line, _document(line)) for line in self.lines()]
+        return broken_links((line, None if one is None else str(one.get("previous"))) for line, one in rows)
 
 
 def last_hash(path: Path) -> str:
@@ -90,6 +117,22 @@ def holds_line(path: Path, line_hash: str) -> bool:
         return any(_hash(line) == line_hash for line in path.read_bytes().splitlines())
     except FileNotFoundError:
         return False
+
+
+def _document(line: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Alone at the file, against threads and processes. Raises OSError, of which filelock.Timeout is one."""
+    make_private_folders(path.parent)
+    with FileLock(f"{path}.lock", timeout=_LOCK_TIMEOUT_S, mode=0o600):
+        yield
 
 
 def _hash(line: bytes) -> str:

@@ -6,7 +6,6 @@ an end is a process that died in the middle.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -18,10 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from filelock import Timeout
-
 from sophia_infra.audit.actor import who_acts, why_acts
-from sophia_infra.audit.chained_file import add_line, broken_links, last_hash, locked
+from sophia_infra.audit.chained_file import ChainedFile, broken_links
 from sophia_infra.audit.entry import AuditEntry, Outcome, parse_entry, without_secrets
 from sophia_infra.audit.errors import AuditUnavailable
 
@@ -69,6 +66,7 @@ class AuditLog:
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self.path = path
+        self._file = ChainedFile(path)
         self._who = who_acts(environ) if who is None else who
         self._now = now
         self._environ = environ
@@ -101,23 +99,25 @@ class AuditLog:
         change = change or secrets.token_hex(6)
         known = self._secrets()
         texts = without_secrets({"action": action, "subject": subject, "why": self._why(why)}, known)
+
+        def entry_after(previous: str) -> dict[str, Any]:
+            return AuditEntry(
+                when=self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                who=self._who,
+                action=texts["action"],
+                subject=texts["subject"],
+                why=texts["why"],
+                before=without_secrets(before or {}, known),
+                after=without_secrets(after or {}, known),
+                usd_per_month_change=usd_per_month_change,
+                outcome=outcome,
+                change=change,
+                previous=previous,
+            ).as_json()
+
         try:
-            with locked(self.path):
-                entry = AuditEntry(
-                    when=self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                    who=self._who,
-                    action=texts["action"],
-                    subject=texts["subject"],
-                    why=texts["why"],
-                    before=without_secrets(before or {}, known),
-                    after=without_secrets(after or {}, known),
-                    usd_per_month_change=usd_per_month_change,
-                    outcome=outcome,
-                    change=change,
-                    previous=last_hash(self.path),
-                )
-                add_line(self.path, json.dumps(entry.as_json(), ensure_ascii=True))
-        except (OSError, Timeout) as error:
+            self._file.append(entry_after)
+        except OSError as error:
             left = "so nothing was done" if outcome == "begun" else f"so its outcome ({outcome}) is not in it"
             raise AuditUnavailable(
                 f"The audit log {self.path} cannot be written ({type(error).__name__}), {left}.",
@@ -175,9 +175,7 @@ class AuditLog:
 
     def _parsed(self) -> Iterator[tuple[bytes, AuditEntry | None]]:
         try:
-            lines = self.path.read_bytes().splitlines()
-        except FileNotFoundError:
-            return
+            lines = self._file.lines()
         except OSError as error:
             raise AuditUnavailable(
                 f"The audit log {self.path} cannot be read ({type(error).__name__}).",

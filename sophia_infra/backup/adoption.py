@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
-from sophia_infra.components.fleet_props import firewall_props, instance_props, ssh_key_name
+from sophia_infra.components.fleet_props import firewall_props, instance_props, key_name_of
 from sophia_infra.lambda_cloud import Filesystem, FirewallRuleset, Instance, SshKey
 from sophia_infra.model.instance import InstanceConfig
 from sophia_infra.model.scaled_tags import is_scaled
@@ -78,12 +78,9 @@ def plan_adoption(config: StackConfig, phase: int, stack: str, account: Account)
         stack: "project/stack", the value of the stack tag.
         account: lists of this moment.
     """
-    key_name, rows = None, []
-    if config.ssh is not None:
-        public_key = None if config.ssh.public_key is None else str(config.ssh.public_key)
-        key_name = config.ssh.existing if public_key is None else ssh_key_name(stack, public_key)
-        if public_key is not None:
-            rows.append(_by_name("ssh key", key_name, account.ssh_keys, "free to make"))
+    key_name, rows = key_name_of(stack, config.ssh), []
+    if config.ssh is not None and config.ssh.public_key is not None:
+        rows.append(_by_name("ssh key", key_name, account.ssh_keys, "free to make"))
     rows += [_by_name("filesystem", name, account.filesystems, "missing") for name in config.filesystems]
     for label, firewall in config.firewalls.items():
         name = str(firewall_props(label, firewall, stack)["name"])

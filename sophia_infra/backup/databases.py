@@ -5,6 +5,7 @@ A password goes to the programs by their environment: on a command line, every p
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sqlite3
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from sophia_infra.backup.errors import BackupRefused, DatabaseFailed
+from sophia_infra.backup.errors import BackupRefused, DatabaseFailed, TargetUnwritable
 from sophia_infra.backup.stores import READ_BYTES
 
 __all__ = ["DatabaseAddress", "dump_sqlite", "parse_address", "restore_sqlite"]
@@ -115,30 +116,58 @@ def dump_sqlite(file: Path, scratch: Path) -> Iterator[bytes]:
 
 
 def restore_sqlite(chunks: Iterator[bytes], file: Path) -> int:
-    """Write a dump to `file` in one step; return its tables. Raises DatabaseFailed when it is not sound."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=file.parent) as folder:
-        draft = Path(folder) / "draft.sqlite"
-        with draft.open("wb") as stream:
-            for chunk in chunks:
-                stream.write(chunk)
-            stream.flush()
-            os.fsync(stream.fileno())
-        try:
-            with closing(sqlite3.connect(draft)) as database:
-                sound = database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-                tables = database.execute(
-                    "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
-                ).fetchone()
-        except sqlite3.Error:
-            sound, tables = False, (0,)
-        if not sound:
-            raise DatabaseFailed(
-                "The dump is no sound SQLite database. Nothing was restored.", next_step="take an older set."
-            )
-        draft.chmod(0o600)
-        for journal in ("-wal", "-shm", "-journal"):
-            # Of the file that goes: SQLite would play them into the new one.
-            file.with_name(file.name + journal).unlink(missing_ok=True)
-        draft.replace(file)
-    return int(tables[0])
+    """Write a dump to `file` in one step; return its tables.
+
+    Raises:
+        DatabaseFailed: it is not sound, or others use `file`. Nothing was changed.
+        TargetUnwritable: the disk does not take it. Nothing was changed.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+            draft = Path(folder) / "draft.sqlite"
+            with draft.open("wb") as stream:
+                for chunk in chunks:
+                    stream.write(chunk)
+                stream.flush()
+                os.fsync(stream.fileno())
+            tables = _tables_when_sound(draft)
+            draft.chmod(0o600)
+            _end_journals(file)
+            draft.replace(file)
+    except OSError as error:
+        raise TargetUnwritable(
+            f"{file} cannot be written ({error.strerror or type(error).__name__}). Nothing was restored.",
+            next_step="free space there, or correct owner and mode; then run it again.",
+        ) from error
+    return tables
+
+
+def _tables_when_sound(draft: Path) -> int:
+    try:
+        with closing(sqlite3.connect(draft)) as database:
+            sound = database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            (tables,) = database.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()
+    except sqlite3.Error:
+        sound, tables = False, 0
+    if not sound:
+        raise DatabaseFailed(
+            "The dump is no sound SQLite database. Nothing was restored.", next_step="take an older set."
+        )
+    return int(tables)
+
+
+def _end_journals(file: Path) -> None:
+    """Take away the journals of the file that goes: SQLite would play them into the new one.
+
+    What they hold goes into that file first: killed before the new one takes its place, it lacks nothing.
+    """
+    if file.exists():
+        with closing(sqlite3.connect(file)) as database, contextlib.suppress(sqlite3.DatabaseError):
+            (busy, _, _) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                raise DatabaseFailed(
+                    f"Others use {file}. Nothing was restored.", next_step="stop them, then run it again."
+                )
+    for journal in ("-wal", "-shm", "-journal"):
+        file.with_name(file.name + journal).unlink(missing_ok=True)

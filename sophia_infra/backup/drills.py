@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import tempfile
 import time
@@ -17,7 +16,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sophia_infra.audit.chained_file import add_line, last_hash, locked
+from sophia_infra.audit.chained_file import ChainedFile
 from sophia_infra.backup.contents import own_folder
 from sophia_infra.backup.databases import DatabaseAddress
 from sophia_infra.backup.errors import BackupError, BackupRefused
@@ -115,23 +114,16 @@ def drills_file(home: Home, stack: str) -> Path:
 
 
 def record_drill(home: Home, stack: str, drill: Drill) -> None:
-    """Append a drill, and have it on the disk. Raises OSError and filelock.Timeout."""
+    """Append a drill, and have it on the disk. Raises OSError."""
     own_folder(home, stack)
-    file = drills_file(home, stack)
-    with locked(file):
-        add_line(file, json.dumps({**asdict(drill), "previous": last_hash(file)}))
+    ChainedFile(drills_file(home, stack)).append(lambda previous: {**asdict(drill), "previous": previous})
 
 
 def read_drills(home: Home, stack: str) -> list[Drill]:
     """All drills, oldest first; none when there was none. A line that is no drill is left out."""
     found = []
-    try:
-        lines = drills_file(home, stack).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-    for line in lines:
+    for fields in ChainedFile(drills_file(home, stack)).documents():
         try:
-            fields = json.loads(line)
             fields.pop("previous")
             found.append(Drill(**{**fields, "problems": tuple(fields["problems"])}))
         except (ValueError, TypeError, KeyError, AttributeError):

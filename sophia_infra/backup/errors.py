@@ -8,6 +8,7 @@ BackupError
 │   └── TargetOccupied   something is there already, and overwriting was not asked for
 ├── SetDamaged           a part is missing, changed or cut off; nothing of it was restored (store)
 ├── StoreUnavailable     the place of the copies cannot be read or written (network or disk)
+├── TargetUnwritable     the place to restore to cannot be written (disk)
 └── DatabaseFailed       a dump, or bringing one back, did not work; nothing looks whole (database)
 """
 
@@ -25,6 +26,7 @@ __all__ = [
     "SetMissing",
     "StoreUnavailable",
     "TargetOccupied",
+    "TargetUnwritable",
 ]
 
 
@@ -60,6 +62,13 @@ class SetDamaged(BackupError):
 
 class StoreUnavailable(BackupError):
     """The store does not take or give what it should."""
+
+    fault = "environment"
+    retry = True
+
+
+class TargetUnwritable(BackupError):
+    """What was there is as it was; nothing that is half written looks whole."""
 
     fault = "environment"
     retry = True

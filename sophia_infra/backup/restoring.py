@@ -6,6 +6,7 @@ Every part is read and checked to its end before anything of it is written.
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from sophia_infra.backup.contents import unpack
 from sophia_infra.backup.databases import DatabaseAddress, restore_sqlite
-from sophia_infra.backup.errors import BackupRefused, SetMissing, TargetOccupied
+from sophia_infra.backup.errors import BackupRefused, SetMissing, TargetOccupied, TargetUnwritable
 from sophia_infra.backup.key import BackupKey
 from sophia_infra.backup.manifest import Manifest, Part, PartKind
 from sophia_infra.backup.postgres import count_objects, restore_postgres
@@ -41,6 +42,7 @@ class SetReader:
         Raises:
             TargetOccupied: the folder holds something.
             SetDamaged, SetMissing, StoreUnavailable: nothing was written.
+            TargetUnwritable: the disk does not take it; a folder that was not there is still not there.
         """
         if folder.exists() and not (folder.is_dir() and (overwrite or not any(folder.iterdir()))):
             raise TargetOccupied(
@@ -51,6 +53,23 @@ class SetReader:
         records = self.manifest.part("records")
         if records is not None:
             self._sets.check_hash(self.manifest, records)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent) as drafts:
+                draft = Path(drafts) / "files"
+                count = self._write_files(draft, configuration, records)
+                if overwrite:
+                    shutil.copytree(draft, folder, dirs_exist_ok=True)
+                else:
+                    draft.rename(folder)
+        except OSError as error:
+            raise TargetUnwritable(
+                f"{folder} cannot be written ({error.strerror or type(error).__name__}).",
+                next_step="free space there, or correct owner and mode; then run it again.",
+            ) from error
+        return count
+
+    def _write_files(self, folder: Path, configuration: Part, records: Part | None) -> int:
         make_private_folder(folder)
         count = len(unpack(self._read(configuration), folder, self._scratch))
         if records is not None:

@@ -54,14 +54,6 @@ class Chart:
         return self.repository.startswith(_OCI)
 
     @property
-    def needs_release(self) -> bool:
-        """Whether it must be a `helm.v3.Release`: a rendered Chart would leave its hooks out.
-
-        True unless the chart is known to have none.
-        """
-        return self.has_hooks is not False
-
-    @property
     def reference(self) -> str:
         """What `helm install` takes: the whole address of an OCI chart, else the name beside `--repo`."""
         return self.repository if self.is_oci else self.name

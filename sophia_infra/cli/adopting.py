@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +14,7 @@ from rich.text import Text
 from sophia_infra.backup.adoption import Account, AdoptionRow, plan_adoption
 from sophia_infra.cli.auditing import audited_update, record_fleet
 from sophia_infra.cli.comparison import compare
+from sophia_infra.cli.confirming import is_agreed
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.progress import UpdateProgress
 from sophia_infra.cli.stack_context import StackContext, open_stack
@@ -86,7 +86,8 @@ def run_adopt(request: AdoptRequest, *, everything: bool, dry_run: bool, yes: bo
         else:
             _show(console, rows, would=True)
         return ExitCode.OK if all(row.is_whole for row in rows) else ExitCode.FINDINGS
-    if not _is_confirmed(context, yes):
+    question = f"Write what exists of stack {context.name} into its state?"
+    if not is_agreed(context, question, yes=yes, nothing="Nothing was changed."):
         return ExitCode.USAGE
     return _adopt(request, context, phase, console)
 
@@ -143,15 +144,6 @@ def _plan(context: StackContext, phase: int, session: Session) -> list[AdoptionR
         firewall_rulesets=session.firewall_rulesets.rows(0),
     )
     return plan_adoption(context.config, phase, context.tag, account)
-
-
-def _is_confirmed(context: StackContext, yes: bool) -> bool:
-    if yes or context.config.endpoint == "emulator":
-        return True
-    if not sys.stdin.isatty():
-        print("sophia: nobody can confirm here: pass --yes. Nothing was changed.", file=sys.stderr)
-        return False
-    return typer.confirm(f"Write what exists of stack {context.name} into its state?")
 
 
 def _show(console: Console, rows: Sequence[AdoptionRow], *, would: bool) -> None:

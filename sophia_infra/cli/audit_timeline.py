@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from sophia_infra.audit.log import audit_log_of
 from sophia_infra.engine.home import Home
 from sophia_infra.model.errors import Refused
 from sophia_infra.operations.audit_log import AuditLog as SecretsLog
-from sophia_infra.optimization.chained_lines import ChainedLines
+from sophia_infra.optimization.action_log import ActionLog
 
 __all__ = ["ChainReport", "TimelineRow", "parse_since", "timeline", "verify_logs"]
 
@@ -134,7 +135,7 @@ def _secrets_rows(home: Home) -> Iterator[TimelineRow]:
 
 def _advice_rows(home: Home, stack: str) -> Iterator[TimelineRow]:
     told: dict[str, dict[str, Any]] = {}
-    for row in _advice_log(home, stack).read():
+    for row in _advice_log(home, stack).rows():
         event = str(row.get("event"))
         about = told.setdefault(str(row.get("action")), row)
         saving = about.get("usd_per_month") if event == "done" else None
@@ -155,8 +156,8 @@ def _secrets_log(home: Home) -> SecretsLog:
     return SecretsLog(home.root / "audit" / "secrets.jsonl")
 
 
-def _advice_log(home: Home, stack: str) -> ChainedLines:
-    return ChainedLines(home.root / "optimization" / f"{stack}.jsonl")
+def _advice_log(home: Home, stack: str) -> ActionLog:
+    return ActionLog(home.root / "optimization" / f"{stack}.jsonl", time.time)
 
 
 def _report(log: str, path: Path, problems: list[str]) -> ChainReport:

@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sophia_infra.privacy import PRIVATE_UMASK
+
 __all__ = [
     "BackgroundUnavailable",
     "answers",
@@ -58,7 +60,7 @@ def start_background(
     Raises:
         BackgroundUnavailable: it ended, or was not found within 15 s.
     """
-    with log.open("wb") as stream:
+    with open(log, "wb", opener=_private) as stream:
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
@@ -66,6 +68,7 @@ def start_background(
             stderr=stream,
             start_new_session=True,
             env=environment,
+            umask=PRIVATE_UMASK,
         )
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
@@ -79,6 +82,10 @@ def start_background(
         process.wait(_STOP_TIMEOUT_S)
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_SHOWN_LOG_LINES:]
     raise BackgroundUnavailable(f"{what} did not start. {' '.join(lines) or 'It said nothing.'}")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def stop_background(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sophia_infra.audit import Outcome, audit_log_of
+from sophia_infra.cli.confirming import is_agreed
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.rollout_context import (
     RolloutGround,
@@ -16,8 +16,8 @@ from sophia_infra.cli.rollout_context import (
     holder_name,
     open_rollout,
     say_progress,
-    stopping,
 )
+from sophia_infra.cli.stopping import stopping
 from sophia_infra.cli.views import make_console
 from sophia_infra.manifests.canary import ROLLOUT_LABEL, ROLLOUT_OF_LABEL, gateway_provider
 from sophia_infra.rollout.canary import Canaries, CanaryPlan, plan_canary
@@ -85,7 +85,8 @@ def run_canary(request: CanaryRequest, *, yes: bool, as_json: bool) -> ExitCode:
     cluster = ground.cluster(plan.cluster)
     canaries = Canaries(cluster)
     console = make_console(stderr=as_json)
-    if not yes and not _agreed(ground, plan):
+    question = f"Send calls of {plan.split.host} to {plan.image}?"
+    if not is_agreed(ground.context, question, yes=yes, nothing="Nothing was sent."):
         return ExitCode.USAGE
     log = audit_log_of(ground.context.home.root, ground.context.name)
     subject = f"workload {plan.name}"
@@ -98,7 +99,7 @@ def run_canary(request: CanaryRequest, *, yes: bool, as_json: bool) -> ExitCode:
     gates = _gates(ground, cluster, plan, request.probe_url)
     before = {"image": plan.stable_image}
     with (
-        stopping() as stop,
+        stopping("the weights stay as they are") as stop,
         log.change(action="canary run", subject=subject, why=plan.image, before=before) as change,
     ):
         canaries.prepare(plan)
@@ -202,16 +203,6 @@ def _gates(ground: RolloutGround, cluster: Cluster, plan: CanaryPlan, probe_url:
             next_step="give --prometheus, or at least --probe-url.",
         )
     return gates
-
-
-def _agreed(ground: RolloutGround, plan: CanaryPlan) -> bool:
-    if ground.context.config.endpoint == "emulator":
-        return True
-    if not sys.stdin.isatty():
-        print("sophia: nobody can confirm here: pass --yes. Nothing was sent.", file=sys.stderr)
-        return False
-    answer = input(f"Send calls of {plan.split.host} to {plan.image}? [y/N] ")
-    return answer.strip().lower() in ("y", "yes")
 
 
 def outcome_of(progress: Progress) -> Outcome:

@@ -40,7 +40,7 @@ def print_cost(
     if as_json:
         import json
 
-        from sophia_infra.cost.document import build_document
+        from sophia_infra.cost.document_building import build_document
 
         document = build_document(report, exit_code=int(code), notices=notices, changes=changes)
         print(json.dumps(document, indent=2))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -12,14 +11,15 @@ from rich.console import Console
 
 from sophia_infra.audit import audit_log_of
 from sophia_infra.cli.canary_running import exit_code_of, outcome_of
+from sophia_infra.cli.confirming import is_agreed
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.rollout_context import (
     RolloutGround,
     holder_name,
     open_rollout,
     say_progress,
-    stopping,
 )
+from sophia_infra.cli.stopping import stopping
 from sophia_infra.cli.views import make_console
 from sophia_infra.rollout.canary import check_gateway, refuse_beside
 from sophia_infra.rollout.cluster import Cluster
@@ -94,7 +94,8 @@ def run_cutover(request: CutoverRequest, *, yes: bool, as_json: bool) -> ExitCod
     console = make_console(stderr=as_json)
     check_order(service, opened.order, opened.cutovers.standing)
     refuse_beside(opened.cluster, service.namespace, service.peer, "cutover")
-    if not yes and not _agreed(opened, f"Move {service.name} to Kubernetes?"):
+    question = f"Move {service.name} to Kubernetes?"
+    if not is_agreed(opened.ground.context, question, yes=yes, nothing="Nothing was sent."):
         return ExitCode.USAGE
     if service.kind == "routed":
         code = _move_calls(opened, service, request, console)
@@ -137,7 +138,8 @@ def finish_cutover(stack: str, name: str, kubeconfig: str | None, *, yes: bool, 
     """Delete route and Swarm's address; from now on the Ingress serves the host."""
     opened = _open(stack, kubeconfig, None)
     service = opened.service(name)
-    if not yes and not _agreed(opened, f"Give up the way back of {name} to Swarm?"):
+    question = f"Give up the way back of {name} to Swarm?"
+    if not is_agreed(opened.ground.context, question, yes=yes, nothing="Nothing was sent."):
         return ExitCode.USAGE
     log = audit_log_of(opened.ground.context.home.root, stack)
     with log.change(action="cutover finish", subject=f"service {name}", why="it stays on Kubernetes"):
@@ -175,7 +177,10 @@ def _move_calls(
         )
     log = audit_log_of(opened.ground.context.home.root, request.stack)
     subject = f"service {service.name}"
-    with stopping() as stop, log.change(action="cutover run", subject=subject, why="to Kubernetes") as change:
+    with (
+        stopping("the weights stay as they are") as stop,
+        log.change(action="cutover run", subject=subject, why="to Kubernetes") as change,
+    ):
         opened.cutovers.prepare(service)
         progress = shift(
             opened.cutovers.route(service),
@@ -238,15 +243,6 @@ def _cluster_name(ground: RolloutGround) -> str:
 
     placed = place(ground.context.config, ground.context.prepared.phase)
     return next(iter(placed.clusters), "sophia")
-
-
-def _agreed(opened: _Ground, question: str) -> bool:
-    if opened.ground.context.config.endpoint == "emulator":
-        return True
-    if not sys.stdin.isatty():
-        print("sophia: nobody can confirm here: pass --yes. Nothing was sent.", file=sys.stderr)
-        return False
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _print(stack: str, rows: list[Standing]) -> None:

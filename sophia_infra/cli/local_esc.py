@@ -69,7 +69,7 @@ def ensure_esc_emulator(home: Home, settings: SecretsSettings) -> EscEndpoint:
     """
     folder = _folder(home)
     make_private_folder(folder)
-    with FileLock(folder / "starting.lock", timeout=2 * START_TIMEOUT_S):
+    with FileLock(folder / "starting.lock", timeout=2 * START_TIMEOUT_S, mode=0o600):
         endpoint = find_esc_emulator(home) or _start(home)
         seed(endpoint, settings, load_catalogue(home.checkout))
     return endpoint

@@ -76,7 +76,7 @@ def ensure_local_inference(home: Home, config: GatewayConfig) -> LocalInference:
     """
     folder = inference_folder(home)
     make_private_folder(folder)
-    with FileLock(folder / "starting.lock", timeout=3 * START_TIMEOUT_S):
+    with FileLock(folder / "starting.lock", timeout=3 * START_TIMEOUT_S, mode=0o600):
         changed = write_keys(folder, tuple(config.users))
         served = sorted({name for backend in played(config).values() for name in backend.models.values()})
         backend_url = _ensure_backend(home, served) if served else ""

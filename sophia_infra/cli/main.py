@@ -30,6 +30,7 @@ from sophia_infra.cli.scaler_commands import scaler_app
 from sophia_infra.cli.secrets_commands import secrets_app
 from sophia_infra.cli.train_commands import train_app
 from sophia_infra.cli.validate_commands import baseline_app, validate
+from sophia_infra.privacy import forbid_core_dumps
 
 __all__ = ["app", "main"]
 
@@ -226,6 +227,7 @@ def images(context: typer.Context) -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    forbid_core_dumps()
     # click's own code for a wrong command line is 2, which here says that a preview is over budget.
     click.UsageError.exit_code = int(ExitCode.USAGE)
     with reporting_failures():
@@ -242,14 +244,11 @@ def _code_of(run: Callable[[], int]) -> int:
 
 
 def _confirm_if_real(stack: str, yes: bool, question: str) -> None:
-    import sys
-
+    from sophia_infra.cli.confirming import ask
     from sophia_infra.cli.stack_context import open_stack
 
     if yes or open_stack(stack).config.endpoint == "emulator":
         return
-    if not sys.stdin.isatty():
-        print("sophia: nobody can confirm here: pass --yes. Nothing was sent.", file=sys.stderr)
-        raise typer.Exit(int(ExitCode.USAGE))
-    if not typer.confirm(question):
-        raise typer.Exit(0)
+    answer = ask(question, nothing="Nothing was sent.")
+    if not answer:
+        raise typer.Exit(int(ExitCode.USAGE if answer is None else ExitCode.OK))

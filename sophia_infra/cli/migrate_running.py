@@ -9,9 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, cast
 
-import typer
-
 from sophia_infra.audit import audit_log_of
+from sophia_infra.cli.confirming import ask
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.migrate_context import Migration, journal_of, open_migration, today
 from sophia_infra.cli.migrate_planning import steps_document
@@ -182,4 +181,4 @@ def _may(migration: Migration, yes: bool, question: str) -> bool:
         return True
     if not sys.stdin.isatty():
         raise PlanRefused("Nobody can confirm here.", next_step="pass --yes. Nothing was sent.")
-    return typer.confirm(question)
+    return bool(ask(question, nothing="Nothing was sent."))

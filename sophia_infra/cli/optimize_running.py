@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sophia_infra.cli.confirming import ask
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.optimize_context import Opened, Request, log_path, open_engine
 from sophia_infra.cli.optimize_views import show_advice, show_log, show_outcomes, show_recommendation
@@ -94,11 +95,11 @@ def run_apply(
 def run_undo(request: Request, action_id: str, *, yes: bool, as_json: bool) -> ExitCode:
     """Take an action back, after a question where somebody can answer."""
     if not yes:
-        if not sys.stdin.isatty():
-            print("sophia: nobody can confirm here: pass --yes. Nothing was undone.", file=sys.stderr)
+        question = f"Undo {action_id}? A machine that is launched again costs money."
+        answer = ask(question, nothing="Nothing was undone.")
+        if answer is None:
             return ExitCode.USAGE
-        question = f"Undo {action_id}? A machine that is launched again costs money. [y/N] "
-        if input(question).strip().lower() not in ("y", "yes"):
+        if not answer:
             print("Nothing was undone.")
             return ExitCode.OK
     opened = open_engine(request, say=lambda line: print(line, file=sys.stderr))
@@ -114,9 +115,9 @@ def run_log(stack: str, *, as_json: bool) -> ExitCode:
     """The log, without asking the cloud. FINDINGS when its chain is broken."""
     context = open_stack(stack)
     log = ActionLog(log_path(context), lambda: 0.0, who="reader")
-    problems = log.lines.verify()
+    problems = log.verify()
     if as_json:
-        print(json.dumps({"lines": log.lines.read(), "problems": problems}, indent=2))
+        print(json.dumps({"lines": log.rows(), "problems": problems}, indent=2))
     else:
         show_log(log, problems)
     return ExitCode.FINDINGS if problems else ExitCode.OK

@@ -85,7 +85,7 @@ def show_outcomes(outcomes: Sequence[Outcome], *, with_patches: bool, dry_run: b
 def show_log(log: ActionLog, problems: Sequence[str]) -> None:
     """The lines, oldest first."""
     console = make_console()
-    rows = log.lines.read()
+    rows = log.rows()
     if not rows:
         console.print("Nothing was done by itself yet.")
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sophia_infra.audit import audit_log_of
+from sophia_infra.cli.confirming import ask
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.stack_context import StackContext, open_stack
 from sophia_infra.cli.views import make_console, short_path
@@ -113,11 +113,9 @@ def run_rollback(stack: str, to: int, *, yes: bool, as_json: bool) -> ExitCode:
         )
     if not yes:
         _show(way)
-        if not sys.stdin.isatty():
-            print("sophia: nobody can confirm here: pass --yes. Nothing was changed.", file=sys.stderr)
-            return ExitCode.USAGE
-        if input("Go back? [y/N] ").strip().lower() not in ("y", "yes"):
-            return ExitCode.OK
+        answer = ask("Go back?", nothing="Nothing was changed.")
+        if not answer:
+            return ExitCode.USAGE if answer is None else ExitCode.OK
     context = way.context
     checkout = context.home.checkout
     today = record_version(context.home.root, stack, checkout)

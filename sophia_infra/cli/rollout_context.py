@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
 import socket
-import sys
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from sophia_infra.cli.stack_context import StackContext, open_stack
@@ -27,7 +21,7 @@ if TYPE_CHECKING:
     from sophia_infra.rollout.gates import BurnRate
     from sophia_infra.rollout.shifting import Progress, Timing
 
-__all__ = ["RolloutGround", "Stopping", "holder_name", "open_rollout", "say_progress", "stopping"]
+__all__ = ["RolloutGround", "holder_name", "open_rollout", "say_progress"]
 
 _SHORTEST_UNWATCHED_S: Final = 60.0
 _LOOKS_UNWATCHED: Final = 8
@@ -102,25 +96,6 @@ class _Asking:
             raise OSError(str(error)) from None
 
 
-class Stopping:
-    """A clock whose waits end when a stop is asked for."""
-
-    def __init__(self) -> None:
-        self._asked = threading.Event()
-
-    def ask(self) -> None:
-        self._asked.set()
-
-    def is_asked(self) -> bool:
-        return self._asked.is_set()
-
-    def now(self) -> float:
-        return time.time()
-
-    def sleep(self, duration_s: float) -> None:
-        self._asked.wait(duration_s)
-
-
 def open_rollout(stack: str, kubeconfig: str | None, prometheus: str | None) -> RolloutGround:
     """The stack with what was given on the command line."""
     from sophia_infra.model.rollout import RolloutConfig
@@ -132,25 +107,6 @@ def open_rollout(stack: str, kubeconfig: str | None, prometheus: str | None) -> 
 def holder_name() -> str:
     """Who looks: this process and no other."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-
-
-@contextmanager
-def stopping() -> Iterator[Stopping]:
-    """Ctrl-C and SIGTERM end the wait between two looks; a second Ctrl-C ends the process at once."""
-    made = Stopping()
-
-    def note(_number: int, _frame: FrameType | None) -> None:
-        if made.is_asked():
-            raise KeyboardInterrupt
-        made.ask()
-        print("sophia: stopping after this look; the weights stay as they are.", file=sys.stderr)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield made
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def say_progress(console: Console, progress: Progress) -> None:

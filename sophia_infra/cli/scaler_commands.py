@@ -52,7 +52,8 @@ def run(
 
     Exit code 8: another scaler leads (with --once); 6: a single look met problems; 130 after Ctrl-C.
     """
-    from sophia_infra.cli.scaler_running import ScalerRequest, run_scaler
+    from sophia_infra.cli.scaler_opening import ScalerRequest
+    from sophia_infra.cli.scaler_running import run_scaler
 
     request = ScalerRequest(stack, prometheus, kubeconfig, interval)
     code = run_scaler(
@@ -69,7 +70,8 @@ def run(
 @scaler_app.command()
 def status(stack: Stack = "local", kubeconfig: Kubeconfig = None, as_json: Json = False) -> None:
     """Show the scaler's machines, what they cost, and who leads. Asks no Prometheus and changes nothing."""
-    from sophia_infra.cli.scaler_running import ScalerRequest, show_status
+    from sophia_infra.cli.scaler_opening import ScalerRequest
+    from sophia_infra.cli.scaler_running import show_status
 
     raise typer.Exit(int(show_status(ScalerRequest(stack, None, kubeconfig, None), as_json=as_json)))
 
@@ -82,6 +84,7 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Say what the next look would do, and why. Changes nothing."""
-    from sophia_infra.cli.scaler_running import ScalerRequest, show_plan
+    from sophia_infra.cli.scaler_opening import ScalerRequest
+    from sophia_infra.cli.scaler_running import show_plan
 
     raise typer.Exit(int(show_plan(ScalerRequest(stack, prometheus, kubeconfig, None), as_json=as_json)))

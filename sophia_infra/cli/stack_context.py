@@ -74,17 +74,24 @@ class StackContext:
             return False
         return find_emulator(self.home) is None
 
-    def cloud_environment(self) -> dict[str, str]:
-        """The variables by which provider and client reach the stack's cloud; the rest of ours as it is."""
-        environment = {**os.environ, "SOPHIA_HOME": str(self.home.root)}
+    def cloud_variables(self) -> dict[str, str]:
+        """What has to be set, beside the user's environment, so that a program reaches the stack's cloud.
+
+        Nothing of the user's is among them: the engine's environment leaves some of that out on purpose.
+        """
+        variables = {"SOPHIA_HOME": str(self.home.root)}
         if self.config.endpoint == "emulator":
             # Set by hand, it wins: an emulator started by `sophia emulator`, or by a test.
-            if not environment.get("LAMBDA_API_URL"):
+            if not os.environ.get("LAMBDA_API_URL"):
                 endpoint = find_emulator(self.home)
                 if endpoint is not None:
-                    environment["LAMBDA_API_URL"] = endpoint.url
-            environment["LAMBDA_API_KEY"] = EMULATOR_API_KEY
-        return environment
+                    variables["LAMBDA_API_URL"] = endpoint.url
+            variables["LAMBDA_API_KEY"] = EMULATOR_API_KEY
+        return variables
+
+    def cloud_environment(self) -> dict[str, str]:
+        """Our environment with the variables by which provider and client reach the stack's cloud."""
+        return {**os.environ, **self.cloud_variables()}
 
     @property
     def _key_is_in_file(self) -> bool:

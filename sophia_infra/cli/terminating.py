@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from sophia_infra.cli.confirming import ask
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.model.money import HOURS_PER_MONTH, format_usd
 from sophia_infra.model.scaled_tags import is_scaled
@@ -50,10 +51,10 @@ def terminate_stray(
     )
     print(f"{line}, {format_usd(machine.instance_type.usd_per_hour)}/h{cost}")
     if not yes:
-        if not sys.stdin.isatty():
-            print("sophia: nobody can confirm here: pass --yes. Nothing was terminated.", file=sys.stderr)
+        answer = ask("Terminate it? Its local disk is lost.", nothing="Nothing was terminated.")
+        if answer is None:
             return ExitCode.USAGE
-        if input("Terminate it? Its local disk is lost. [y/N] ").strip().lower() not in ("y", "yes"):
+        if not answer:
             print("Nothing was terminated.")
             return ExitCode.OK
     price = machine.instance_type.usd_per_hour

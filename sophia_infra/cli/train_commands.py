@@ -49,7 +49,8 @@ def run(
 
     Ctrl-C ends the run and its machines; a second one leaves that to the watchdog.
     """
-    from sophia_infra.cli.training_runs import RunRequest, run_training
+    from sophia_infra.cli.training_planning import RunRequest
+    from sophia_infra.cli.training_runs import run_training
 
     request = RunRequest(stack, workload, nodes, type_, region, max_usd, max_hours)
     code = run_training(request, dry_run=dry_run, detach=detach, yes=yes, as_json=as_json)

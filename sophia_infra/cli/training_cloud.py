@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from sophia_infra.cli.stack_context import StackContext
     from sophia_infra.provider.session import Session
 
-__all__ = ["environment_of", "now_s_of", "open_training_stack", "session_of"]
+__all__ = ["environment_of", "now_s_of", "open_training_stack", "session_of", "ssh_key_of"]
 
 _KEY = "sophia:lambda_api_key"
 
@@ -38,6 +38,13 @@ def session_of(context: StackContext) -> Session:
 
     settings = {"sophia:endpoint": context.config.endpoint}
     return open_session(settings.get, say=lambda _line: None, environment=environment_of(context))
+
+
+def ssh_key_of(context: StackContext) -> str | None:
+    """Name of the key that machines of the stack are launched with; None when its file names none."""
+    from sophia_infra.components.fleet_props import key_name_of
+
+    return key_name_of(context.tag, context.config.ssh)
 
 
 def now_s_of(context: StackContext) -> float:

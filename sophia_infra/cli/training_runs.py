@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sophia_infra.audit import audit_log_of
+from sophia_infra.cli.confirming import is_agreed
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.training_cloud import environment_of, now_s_of, open_training_stack, session_of
-from sophia_infra.cli.training_joining import join_means, join_outputs, where_it_can_join
+from sophia_infra.cli.training_joining import join_means, join_outputs
+from sophia_infra.cli.training_planning import POLL_S, RunRequest, plan_training
 from sophia_infra.cli.training_views import RunProgress, show_plan, show_run, show_sweep
 from sophia_infra.cli.views import make_console
 
@@ -19,58 +20,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sophia_infra.cli.stack_context import StackContext
-    from sophia_infra.model.training import Bootstrap, ClusterConfig
-    from sophia_infra.provider.session import Session
-    from sophia_infra.training.plan_checks import Limits
-    from sophia_infra.training.planning import RunPlan
+    from sophia_infra.model.training import Bootstrap
     from sophia_infra.training.reporting import RunReport
     from sophia_infra.training.run_folder import RunFolder
 
-__all__ = ["RunRequest", "run_training", "stop_run", "sweep_runs"]
-
-POLL_S = 30.0
-"""Seconds of the cloud's clock between two looks of starter and watchdog."""
+__all__ = ["run_training", "stop_run", "sweep_runs"]
 
 _STOP_TIMEOUT_S = 300.0
 _REFRESH_S = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """What was asked for on the command line, as it was written."""
-
-    stack: str
-    workload: str
-    nodes: int | None = None
-    type_name: str | None = None
-    region: str | None = None
-    max_usd: str | None = None
-    max_hours: int | None = None
-
-    def limits(self) -> Limits:
-        """Raises RunRefused for what is no type, region or amount."""
-        from sophia_infra.model.catalogue import parse_instance_type, parse_region
-        from sophia_infra.model.errors import Refused
-        from sophia_infra.model.money import parse_usd
-        from sophia_infra.training.errors import RunRefused
-        from sophia_infra.training.plan_checks import Limits
-
-        def parsed(option: str, text: str | None, parse: Any) -> Any:
-            try:
-                return None if text is None else parse(text)
-            except Refused as refused:
-                raise RunRefused(
-                    f"{option} {text!r} {refused.message}. Nothing was launched.",
-                    next_step=f"use one of: {refused.allowed}.",
-                ) from None
-
-        return Limits(
-            self.nodes,
-            parsed("--type", self.type_name, parse_instance_type),
-            parsed("--region", self.region, parse_region),
-            parsed("--max-usd", self.max_usd, lambda text: parse_usd(f"${text.removeprefix('$')}")),
-            self.max_hours,
-        )
 
 
 def run_training(request: RunRequest, *, dry_run: bool, detach: bool, yes: bool, as_json: bool) -> ExitCode:
@@ -83,7 +40,7 @@ def run_training(request: RunRequest, *, dry_run: bool, detach: bool, yes: bool,
     limits = request.limits()
     folder = None if dry_run else find_open_run(context.home, context.tag, request.workload)
     if folder is None:
-        plan, session = _plan(context, request.workload, limits, environment)
+        plan, session = plan_training(context, request.workload, limits, environment)
         if dry_run and as_json:
             print(json.dumps(plan.as_json(), indent=2))
             return ExitCode.OK
@@ -91,7 +48,8 @@ def run_training(request: RunRequest, *, dry_run: bool, detach: bool, yes: bool,
         if dry_run:
             return ExitCode.OK
         outputs = _join_outputs(context, plan.config.bootstrap, plan.cluster, detach)
-        if not _confirmed(context, yes):
+        question = "Launch it on the real Lambda Cloud? It costs money."
+        if not is_agreed(context, question, yes=yes, nothing="Nothing was launched."):
             return ExitCode.USAGE
         with beginning(context.home):
             folder = find_open_run(context.home, context.tag, request.workload) or begin_run(
@@ -189,46 +147,6 @@ def sweep_runs(stack: str, *, grace_s: float, dry_run: bool, as_json: bool) -> E
     return ExitCode.FINDINGS if report.problems else ExitCode.OK
 
 
-def _plan(
-    context: StackContext, workload: str, limits: Limits, environment: Mapping[str, str]
-) -> tuple[RunPlan, Session]:
-    from sophia_infra.components.fleet_props import ssh_key_name
-    from sophia_infra.training.errors import RunRefused
-    from sophia_infra.training.history import LaunchHistory
-    from sophia_infra.training.plan_checks import Market
-    from sophia_infra.training.planning import cluster_of_workload, plan_run
-
-    clusters = context.config.training_clusters
-    name = cluster_of_workload(clusters, workload)
-    config = clusters[name]
-    if config.bootstrap == "join":
-        config = where_it_can_join(context, name, config)
-    missing = [one for one in _needed(config) if one not in environment]
-    if missing:
-        raise RunRefused(
-            f"{name}: {', '.join(missing)} is not set. Nothing was launched.",
-            next_step="export it, or take it out of the cluster's settings.",
-        )
-    ssh = context.config.ssh
-    key = None if ssh is None else ssh.existing
-    if ssh is not None and ssh.public_key is not None:
-        key = ssh_key_name(context.tag, str(ssh.public_key))
-    session = session_of(context)
-    market = Market(
-        types=session.client.list_instance_types(),
-        filesystems=session.client.list_filesystems() if config.checkpoints else (),
-        ssh_keys=session.client.list_ssh_keys(),
-        launches=LaunchHistory.of(context.home).read(),
-        now_s=session.clock.now(),
-    )
-    return plan_run(name, config, limits, market, ssh_key=key, poll_s=POLL_S), session
-
-
-def _needed(config: ClusterConfig) -> list[str]:
-    """Variables that have to be set before anything is launched."""
-    return [*config.env, *([config.self_terminate_key_env] if config.self_terminate_key_env else [])]
-
-
 def _join_outputs(
     context: StackContext, bootstrap: Bootstrap, cluster: str, detach: bool
 ) -> dict[str, Any] | None:
@@ -296,14 +214,3 @@ def _attend(
     if failure is not None:
         raise failure
     return ExitCode.OK
-
-
-def _confirmed(context: StackContext, yes: bool) -> bool:
-    import sys
-
-    if yes or context.config.endpoint == "emulator":
-        return True
-    if not sys.stdin.isatty():
-        print("sophia: nobody can confirm here: pass --yes. Nothing was launched.", file=sys.stderr)
-        return False
-    return input("Launch it on the real Lambda Cloud? It costs money. [y/N] ").strip().lower() in ("y", "yes")

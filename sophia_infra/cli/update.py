@@ -209,7 +209,7 @@ def run_verb(
     """
     stop_file = context.home.root / f"stop-{os.getpid()}"
     environment = {
-        **context.cloud_environment(),
+        **context.cloud_variables(),
         **around.environment,
         STOP_FILE_VARIABLE: str(stop_file),
     }

@@ -8,9 +8,10 @@ from typing import Any
 
 from sophia_infra.model.instance import InstanceConfig
 from sophia_infra.model.network import FirewallConfig
+from sophia_infra.model.ssh import SshConfig
 from sophia_infra.model.storage import FilesystemConfig
 
-__all__ = ["filesystem_props", "firewall_props", "instance_props", "ssh_key_name"]
+__all__ = ["filesystem_props", "firewall_props", "instance_props", "key_name_of", "ssh_key_name"]
 
 _NAME_LIMIT = 64
 _DIGEST_LENGTH = 12
@@ -22,6 +23,13 @@ def ssh_key_name(stack: str, public_key: str) -> str:
     Key names are not unique in the account and a launch with an ambiguous one fails (facts 5.3).
     """
     return _fitting(f"{stack.replace('/', '-')}-{_digest(' '.join(public_key.split()[:2]))}")
+
+
+def key_name_of(stack: str, ssh: SshConfig | None) -> str | None:
+    """Name in the account of the key that every launched machine of the stack gets; None without one."""
+    if ssh is None or ssh.public_key is None:
+        return None if ssh is None else ssh.existing
+    return ssh_key_name(stack, str(ssh.public_key))
 
 
 def filesystem_props(label: str, filesystem: FilesystemConfig, stack: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from sophia_infra.components.cluster_access import (
     open_rendered,
     read_kubeconfigs,
 )
-from sophia_infra.components.fleet_props import ssh_key_name
+from sophia_infra.components.fleet_props import key_name_of
 from sophia_infra.components.joins import Joins
 from sophia_infra.components.platform import Checksum, KubernetesPlatform
 from sophia_infra.components.registration import Registration
@@ -162,10 +162,7 @@ class Kubernetes:
         cluster = self.placement.clusters.get(self.placement.primary)
         if cluster is None:
             return None
-        ssh = self._config.ssh
-        key = None if ssh is None else ssh.existing
-        if ssh is not None and ssh.public_key is not None:
-            key = ssh_key_name(self._stack, str(ssh.public_key))
+        key = key_name_of(self._stack, self._config.ssh)
         site = scaler_site_of(self._config, self._stack, cluster, key)
         return None if site is None else as_text(site)
 

@@ -6,7 +6,7 @@ or the table of the command line. Pure; nothing here asks a cloud or runs the en
 
 from __future__ import annotations
 
-from sophia_infra.cost.changes import Action, Choice, Machine, MachineChange, Plan, Unpriced
+from sophia_infra.cost.changes import Action, Machine, MachineChange, Plan, Unpriced
 from sophia_infra.cost.errors import (
     CostError,
     PlanFailed,
@@ -32,7 +32,6 @@ from sophia_infra.cost.totals import Totals, group_totals, sum_rows
 __all__ = [
     "Action",
     "BudgetTerms",
-    "Choice",
     "CostError",
     "CostReport",
     "CostRow",

@@ -14,11 +14,11 @@ from typing import Any, Literal
 from sophia_infra.cost.billing import is_component, is_known, why_unpriced
 from sophia_infra.cost.errors import PlanUnreadable, UnknownResource
 from sophia_infra.engine.events import ResourceState, Step
+from sophia_infra.model.launch_choice import LaunchChoice, launch_choices
 from sophia_infra.model.resource_tokens import kind_of
 
 __all__ = [
     "Action",
-    "Choice",
     "Machine",
     "MachineChange",
     "Plan",
@@ -58,25 +58,17 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """A type and a region."""
-
-    instance_type: str
-    region: str
-
-
-@dataclass(frozen=True, slots=True)
 class Machine:
     """A machine as it is billed. `fallbacks` are what a launch may take instead; empty once it runs."""
 
     instance_type: str
     region: str
-    fallbacks: tuple[Choice, ...] = ()
+    fallbacks: tuple[LaunchChoice, ...] = ()
 
     @property
-    def choices(self) -> tuple[Choice, ...]:
+    def choices(self) -> tuple[LaunchChoice, ...]:
         """The declared choice and its fallbacks, in the order in which a launch tries them."""
-        return (Choice(self.instance_type, self.region), *self.fallbacks)
+        return (LaunchChoice(self.instance_type, self.region), *self.fallbacks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,14 +231,16 @@ def _planned(state: ResourceState | None, name: str) -> Machine:
     properties = _properties(state)
     if properties.get("launched_type") not in (None, "", _UNKNOWN):
         return _running(state, name)
-    declared = Choice(_text(properties, ("instance_type",), name), _text(properties, ("region",), name))
     rows = properties.get("fallbacks")
-    further = tuple(
-        Choice(str(row.get("type") or declared.instance_type), str(row.get("region") or declared.region))
+    fallbacks = (
+        (str(row.get("type") or ""), str(row.get("region") or ""))
         for row in (rows if isinstance(rows, Sequence) and not isinstance(rows, str) else ())
         if isinstance(row, Mapping)
     )
-    return Machine(declared.instance_type, declared.region, further)
+    declared, *further = launch_choices(
+        _text(properties, ("instance_type",), name), _text(properties, ("region",), name), fallbacks
+    )
+    return Machine(declared.instance_type, declared.region, tuple(further))
 
 
 def _properties(state: ResourceState | None) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from sophia_infra.cost.boot import OVERLAP_MARGIN_MINUTES, Minutes, boot_minutes, gpu_model
-from sophia_infra.cost.changes import Action, Choice, Machine, MachineChange, Plan, ReplaceOrder
+from sophia_infra.cost.changes import Action, Machine, MachineChange, Plan, ReplaceOrder
 from sophia_infra.cost.prices import Price, Prices
 from sophia_infra.cost.terms import StackTerms
+from sophia_infra.model.launch_choice import LaunchChoice
 from sophia_infra.model.money import HOURS_PER_MONTH
 
 __all__ = ["Capacity", "CapacityNow", "CostRow", "Overlap", "plan_rows"]
@@ -43,7 +44,7 @@ class Overlap:
 class CapacityNow:
     """What the live list says for a launch: `at` is the first choice with capacity, None when none has."""
 
-    at: Choice | None
+    at: LaunchChoice | None
     is_declared: bool
 
     @property
@@ -174,7 +175,7 @@ def _row(
     )
 
 
-def _launched(change: MachineChange) -> tuple[Choice, ...]:
+def _launched(change: MachineChange) -> tuple[LaunchChoice, ...]:
     """What the run may launch for this change; empty when it launches nothing."""
     launches = change.action in (Action.CREATE, Action.REPLACE) and not change.is_adopted
     return change.after.choices if launches and change.after else ()
@@ -196,7 +197,7 @@ def _usd(price: Price, minutes: int) -> Decimal:
     return (price.usd_per_hour * minutes / _MINUTES_PER_HOUR).quantize(_CENT)
 
 
-def _capacity_now(choices: Iterable[Choice], capacity: Capacity) -> CapacityNow:
+def _capacity_now(choices: Iterable[LaunchChoice], capacity: Capacity) -> CapacityNow:
     for at, choice in enumerate(choices):
         if choice.region in capacity.get(choice.instance_type, ()):
             return CapacityNow(choice, is_declared=at == 0)

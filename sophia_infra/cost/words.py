@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 
-from sophia_infra.cost.changes import Action, Choice, Machine
+from sophia_infra.cost.changes import Action, Machine
 from sophia_infra.cost.judgement import BudgetCheck, QuotaCheck
 from sophia_infra.cost.report import CostReport
 from sophia_infra.cost.rows import CostRow
 from sophia_infra.model.catalogue import human_instance_type
+from sophia_infra.model.launch_choice import LaunchChoice
 from sophia_infra.model.money import HOURS_PER_MONTH, format_usd
 
 __all__ = [
@@ -268,9 +269,9 @@ def _type(machine: Machine | None) -> str:
     return human_instance_type(machine.instance_type) if machine else ""
 
 
-def _choice(choice: Choice) -> str:
+def _choice(choice: LaunchChoice) -> str:
     return f"{human_instance_type(choice.instance_type)} in {choice.region}"
 
 
-def _choices(choices: Iterable[Choice]) -> str:
+def _choices(choices: Iterable[LaunchChoice]) -> str:
     return ", or ".join(_choice(choice) for choice in choices)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sophia_infra.emulator.billing import Meter
@@ -14,8 +13,6 @@ from sophia_infra.emulator.errors import (
     INSTANCE_NOT_FOUND,
     INSUFFICIENT_CAPACITY,
     INVALID_ADDRESS,
-    INVALID_PARAMETERS,
-    LAUNCH_RESOURCE_NOT_FOUND,
     QUOTA_EXCEEDED,
     InvalidSettings,
     Refused,
@@ -23,41 +20,24 @@ from sophia_infra.emulator.errors import (
 from sophia_infra.emulator.filesystems import Filesystems
 from sophia_infra.emulator.firewalls import Firewalls
 from sophia_infra.emulator.images import find_for_launch
+from sophia_infra.emulator.launch_orders import LaunchOrder
 from sophia_infra.emulator.records import InstanceRecord, Step, TagRecord
 from sophia_infra.emulator.ssh_keys import SSHKeys
 from sophia_infra.emulator.transitions import (
     boot_steps,
+    draw_boot_s,
     due_on_look,
     due_on_read,
     restart_steps,
     terminate_steps,
 )
-from sophia_infra.model.catalogue import CATALOGUE, REGIONS
+from sophia_infra.model.catalogue import CATALOGUE
 
-__all__ = ["ENDED", "MAX_USER_DATA_BYTES", "STATUSES", "Instances", "LaunchOrder"]
+__all__ = ["ENDED", "STATUSES", "Instances"]
 
 STATUSES: Final = ("booting", "active", "unhealthy", "terminated", "terminating", "preempted")
 ENDED: Final = frozenset({"terminated", "preempted"})
 """Statuses in which an instance costs nothing, holds no room and can never come back."""
-
-MAX_USER_DATA_BYTES: Final = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class LaunchOrder:
-    """A launch request whose form the document's schema has accepted."""
-
-    region: str
-    instance_type: str
-    ssh_key_names: list[str]
-    name: str | None = None
-    hostname: str | None = None
-    image: dict[str, str] | None = None
-    user_data: str | None = field(default=None, repr=False)
-    tags: list[dict[str, str]] = field(default_factory=list)
-    file_system_names: list[str] = field(default_factory=list)
-    file_system_mounts: list[dict[str, str]] = field(default_factory=list)
-    firewall_rulesets: list[dict[str, str]] = field(default_factory=list)
 
 
 class Instances:
@@ -118,15 +98,7 @@ class Instances:
         core, settings = self._core, self._core.settings
         if not settings.billing_address_valid:
             raise Refused(INVALID_ADDRESS)
-        if len(order.ssh_key_names) != 1:
-            raise Refused(INVALID_PARAMETERS, "Exactly one SSH key must be specified.")
-        user_data_bytes = len((order.user_data or "").encode())
-        if user_data_bytes > MAX_USER_DATA_BYTES:
-            raise Refused(INVALID_PARAMETERS, "user_data cannot exceed 1MB in size.")
-        if order.instance_type not in CATALOGUE:
-            raise Refused(LAUNCH_RESOURCE_NOT_FOUND, f"Instance type {order.instance_type!r} does not exist.")
-        if order.region not in REGIONS:
-            raise Refused(LAUNCH_RESOURCE_NOT_FOUND, f"Region {order.region!r} does not exist.")
+        order.refuse_wrong_form()
         type_row = CATALOGUE[order.instance_type]
         key = self._ssh_keys.named(order.ssh_key_names[0])
         image = find_for_launch(order.image, order.region, type_row.architecture)
@@ -151,7 +123,7 @@ class Instances:
             ssh_key_name=key.name,
             hostname=order.hostname,
             image_id=image.id,
-            user_data_bytes=user_data_bytes,
+            user_data_bytes=order.user_data_bytes,
             tags=[TagRecord(tag["key"], tag["value"]) for tag in order.tags],
             mounts=mounts,
             firewall_ruleset_ids=ruleset_ids,
@@ -159,7 +131,7 @@ class Instances:
             cents_per_hour=self._meter.cents_per_hour(type_row.name),
             launched_at_s=now_s,
             comes_up_unhealthy=core.random.random() < settings.unhealthy_boot_share,
-            schedule=boot_steps(settings, now_s, self._draw_boot_s(type_row.gpu_count)),
+            schedule=boot_steps(settings, now_s, draw_boot_s(settings, core.random, type_row.gpu_count)),
         )
         core.state.instances[record.id] = record
         core.audit(
@@ -229,20 +201,13 @@ class Instances:
             self._end(record, status, self._core.now())
         elif status == "booting":
             record.status, record.ip, record.private_ip = status, None, None
-            boot_s = self._draw_boot_s(CATALOGUE[record.instance_type].gpu_count)
-            record.schedule = boot_steps(self._core.settings, self._core.now(), boot_s)
+            core, gpu_count = self._core, CATALOGUE[record.instance_type].gpu_count
+            boot_s = draw_boot_s(core.settings, core.random, gpu_count)
+            record.schedule = boot_steps(core.settings, core.now(), boot_s)
         else:
             self._give_address(record)
             record.status, record.schedule = status, []
         return record
-
-    def _draw_boot_s(self, gpu_count: int) -> float:
-        low_s, high_s = next(
-            (low, high)
-            for gpus, low, high in reversed(self._core.settings.boot_ranges_s)
-            if gpus <= gpu_count
-        )
-        return self._core.random.uniform(low_s, high_s)
 
     def _find(self, instance_id: str) -> InstanceRecord:
         self.settle()

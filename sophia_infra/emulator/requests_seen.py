@@ -10,6 +10,8 @@ from typing import Any
 __all__ = ["REQUESTS_KEPT", "RequestSeen", "RequestsSeen"]
 
 REQUESTS_KEPT = 20_000
+_PATH_KEPT = 1_024
+"""Characters of a path, far more than any id has: 20,000 paths must not fill the memory."""
 
 
 @dataclass(slots=True)
@@ -41,7 +43,7 @@ class RequestsSeen:
 
     def open(self, at_s: float, method: str, path: str) -> RequestSeen:
         self._last_seq += 1
-        seen = RequestSeen(self._last_seq, at_s, None, method, path)
+        seen = RequestSeen(self._last_seq, at_s, None, method, path[:_PATH_KEPT])
         self._ring.append(seen)
         return seen
 

@@ -6,10 +6,12 @@ No thread and no timer exists. An instance carries its steps in order (`Instance
 
 from __future__ import annotations
 
+from random import Random
+
 from sophia_infra.emulator.records import InstanceRecord, Step
 from sophia_infra.emulator.settings import CloudSettings
 
-__all__ = ["boot_steps", "due_on_look", "due_on_read", "restart_steps", "terminate_steps"]
+__all__ = ["boot_steps", "draw_boot_s", "due_on_look", "due_on_read", "restart_steps", "terminate_steps"]
 
 
 def boot_steps(settings: CloudSettings, now_s: float, boot_s: float) -> list[Step]:
@@ -18,6 +20,14 @@ def boot_steps(settings: CloudSettings, now_s: float, boot_s: float) -> list[Ste
         Step("address", now_s + min(settings.ip_after_s, boot_s)),
         Step("booted", now_s + boot_s),
     ]
+
+
+def draw_boot_s(settings: CloudSettings, random: Random, gpu_count: int) -> float:
+    """Seconds that a machine of so many GPUs takes to boot, from the range of the settings."""
+    low_s, high_s = next(
+        (low, high) for gpus, low, high in reversed(settings.boot_ranges_s) if gpus <= gpu_count
+    )
+    return random.uniform(low_s, high_s)
 
 
 def restart_steps(settings: CloudSettings, now_s: float) -> list[Step]:

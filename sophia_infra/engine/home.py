@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sophia_infra.privacy import make_private_folders
+
 LOCAL_STACK = "local"
 """The stack that must work without an account: all of its settings are ours, none is the user's."""
 
@@ -118,8 +120,8 @@ def find_checkout(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make `folder` with mode 0700; one that exists and is open to others is closed."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make `folder`, and what is missing above it, with mode 0700; one that is open to others is closed."""
+    make_private_folders(folder)
     if folder.stat().st_mode & 0o077:
         folder.chmod(0o700)
 

@@ -51,6 +51,6 @@ def write_plugin_script(folder: Path, executable: str, module: str, *, mark: str
     make_private_folder(folder)
     draft = folder / f".{executable}.{os.getpid()}"
     draft.write_text(script, encoding="utf-8")
-    draft.chmod(0o755)
+    draft.chmod(0o700)
     draft.replace(file)
     folder.with_suffix(folder.suffix + ".partial").unlink(missing_ok=True)

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from sophia_infra.privacy import PRIVATE_UMASK
+
 _TETHER = Path(__file__).with_name("tether.py")
 
 
@@ -37,6 +39,7 @@ def start_tethered(
         stdout=stdout,
         stderr=stderr,
         start_new_session=True,
+        umask=PRIVATE_UMASK,
     )
 
 

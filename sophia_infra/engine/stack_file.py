@@ -12,7 +12,6 @@ spelling of values such as `yes` or `1:30`, which Python's YAML and Go's read di
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,7 +134,7 @@ def _copy_project_file(home: Home) -> None:
     """Put the project file beside the copy: `pulumi stack init` then finds the same project there."""
     source = home.checkout / PROJECT_FILE
     if source.is_file():
-        shutil.copyfile(source, home.stacks / PROJECT_FILE)
+        write_private_file(home.stacks / PROJECT_FILE, source.read_text(encoding="utf-8"))
 
 
 def _read_mapping(file: Path, stack: str) -> yaml.MappingNode:

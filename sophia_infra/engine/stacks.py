@@ -16,6 +16,7 @@ from sophia_infra.engine.home import Home, engine_environment, file_backend, wri
 from sophia_infra.engine.locate import Engine
 from sophia_infra.engine.locks import LockHolder, remove_torn_attributes
 from sophia_infra.engine.stack_file import PreparedStack, prepare_stack
+from sophia_infra.privacy import PRIVATE_UMASK
 
 COMMAND_TIMEOUT_S = 60.0
 """These commands take under a second; a remote backend may be slow."""
@@ -204,6 +205,7 @@ def _pulumi(
         text=True,
         timeout=COMMAND_TIMEOUT_S,
         check=False,
+        umask=PRIVATE_UMASK,
     )
 
 

@@ -18,6 +18,7 @@ from sophia_infra.exporter.running import LISTEN, run_exporter, set_up_logs
 from sophia_infra.metrics_server import CannotListen, ListenError, parse_address
 from sophia_infra.model.errors import ConfigError, Problem
 from sophia_infra.monitoring.exporter_settings import ExporterSettings, read_exporter_settings
+from sophia_infra.privacy import forbid_core_dumps
 from sophia_infra.provider.cloud_clock import clock_of
 from sophia_infra.provider.errors import SettingsRefused
 from sophia_infra.provider.settings import cloud_access
@@ -30,6 +31,7 @@ USAGE = 64
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until a signal; the exit code."""
+    forbid_core_dumps()
     options = _parser().parse_args(arguments)
     try:
         listen = parse_address(options.listen)

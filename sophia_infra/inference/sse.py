@@ -5,7 +5,10 @@ Source: WHATWG HTML, "9.2.6 Interpreting an event stream". Fields other than `da
 
 from __future__ import annotations
 
-__all__ = ["DONE", "EventReader"]
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+__all__ = ["DONE", "EventReader", "EventStream"]
 
 DONE = b"[DONE]"
 
@@ -36,3 +39,33 @@ class EventReader:
         payloads = self.feed(b"\n\n") if self._rest or self._data else []
         self._rest = b""
         return payloads
+
+
+class EventStream:
+    """The payloads of one open answer, one by one.
+
+    Args:
+        next_piece: bytes as they come, None at the end. What it raises goes through.
+    """
+
+    def __init__(self, next_piece: Callable[[], Awaitable[bytes | None]]) -> None:
+        self._next_piece = next_piece
+        self._reader = EventReader()
+        self._ready: deque[bytes] = deque()
+        self.has_ended = False
+
+    async def next(self) -> bytes | None:
+        """The next payload; None once the stream has ended. What may follow DONE is no part of the answer."""
+        while not self._ready:
+            if self.has_ended:
+                return None
+            piece = await self._next_piece()
+            if piece is None:
+                self.has_ended = True
+                self._ready.extend(self._reader.end())
+            else:
+                self._ready.extend(self._reader.feed(piece))
+        payload = self._ready.popleft()
+        if payload == DONE:
+            self.has_ended = True
+        return payload

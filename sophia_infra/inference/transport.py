@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,8 +12,16 @@ import openai
 
 from sophia_infra.inference.clock import Clock, SystemClock
 from sophia_infra.inference.errors import BackendEnded, SettingsRefused
-from sophia_infra.inference.openai_paths import PATHS, read_count, tokenize_body
-from sophia_infra.inference.sse import DONE, EventReader
+from sophia_infra.inference.openai_paths import (
+    HEALTH_PATH,
+    MODELS_PATH,
+    PATHS,
+    read_count,
+    read_models,
+    root_of,
+    tokenize_body,
+)
+from sophia_infra.inference.sse import EventStream
 from sophia_infra.inference.transport_errors import attempt_failed
 from sophia_infra.inference.upstream import AttemptFailed, Endpoint, RawAnswer, RawStream, Transport
 from sophia_infra.model.gateway import BackendConfig, GatewayConfig
@@ -39,7 +45,7 @@ class BackendTransport:
     def __init__(
         self, base_url: str, api_key: str | None, connections: int = 64, clock: Clock | None = None
     ) -> None:
-        self._root_url = base_url.removesuffix("/").removesuffix("/v1")
+        self._root_url = root_of(base_url)
         self._clock = clock or SystemClock()
         is_local = is_loopback(urlsplit(base_url).hostname or "")
         self._client = openai.AsyncOpenAI(
@@ -82,16 +88,16 @@ class BackendTransport:
         Raises:
             AttemptFailed: no answer, or none in OpenAI's form.
         """
-        response = await self._get("/models", timeout_s)
-        try:
-            return [str(model["id"]) for model in json.loads(response.content)["data"]]
-        except (ValueError, KeyError, TypeError):
-            raise AttemptFailed("malformed", status=response.status_code) from None
+        response = await self._get(MODELS_PATH, timeout_s)
+        names = read_models(response.content)
+        if names is None:
+            raise AttemptFailed("malformed", status=response.status_code)
+        return names
 
     async def is_healthy(self, timeout_s: float) -> bool:
         """Whether GET /health of the server's root answers 200, as vLLM's does once the model is loaded."""
         try:
-            return (await self._get(f"{self._root_url}/health", timeout_s)).status_code == 200
+            return (await self._get(f"{self._root_url}{HEALTH_PATH}", timeout_s)).status_code == 200
         except AttemptFailed:
             return False
 
@@ -130,30 +136,19 @@ class _ResponseStream:
         self._response = response
         self._clock = clock
         self._pieces: AsyncIterator[bytes] = response.aiter_bytes()
-        self._reader = EventReader()
-        self._ready: deque[bytes] = deque()
-        self._ended = False
+        self._events = EventStream(self._next_piece)
 
     async def next(self) -> bytes | None:
-        while not self._ready:
-            if self._ended:
-                return None
-            try:
-                piece = await anext(self._pieces, None)
-            except (openai.OpenAIError, httpx2.HTTPError) as error:
-                raise attempt_failed(error, self._clock.now()) from None
-            if piece is None:
-                self._ended = True
-                self._ready.extend(self._reader.end())
-            else:
-                self._ready.extend(self._reader.feed(piece))
-        payload = self._ready.popleft()
-        if payload == DONE:
-            self._ended = True  # what may follow is no part of the answer
-        return payload
+        return await self._events.next()
 
     async def aclose(self) -> None:
         await self._response.aclose()
+
+    async def _next_piece(self) -> bytes | None:
+        try:
+            return await anext(self._pieces, None)
+        except (openai.OpenAIError, httpx2.HTTPError) as error:
+            raise attempt_failed(error, self._clock.now()) from None
 
 
 class EndedTransport:

@@ -1,15 +1,16 @@
 """Objects as YAML files in a directory, without any cluster.
 
 Layout and names are the official plugin's: `0-crd/` and `1-manifest/`, so that `kubectl apply -f` in this
-order works; `<version>-<kind>-<namespace>-<name>.yaml`, with `default` for what names no namespace. Values of
-Secrets are in the files, so their mode is 0600.
+order works; `<version>-<kind>-<namespace>-<name>.yaml`, with `default` for what names no namespace. Unlike
+there, no secret value is in a file: a stand-in is written in its place.
 """
 
 from __future__ import annotations
 
+import base64
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,13 @@ from sophia_infra.kubernetes_plugin.tokens import (
     object_type,
 )
 from sophia_infra.plugin_protocol.changes import Difference
+from sophia_infra.plugin_protocol.values import Path as PropertyPath
 from sophia_infra.plugin_protocol.values import Properties
 
 CRD_FOLDER, MANIFEST_FOLDER = "0-crd", "1-manifest"
+
+_STAND_IN = "secret-not-written-here"
+_STAND_IN_BASE64 = base64.b64encode(_STAND_IN.encode()).decode()
 
 
 class Rendered:
@@ -91,9 +96,11 @@ class Rendered:
         if request.new.secrets:
             self._reporter.warn(
                 "",
-                f"The manifests in {self._directory} hold secrets in plain text: keep them to yourself.",
+                f"The manifests in {self._directory} hold stand-ins in place of secret values: a cluster "
+                "needs the values by another way.",
             )
-        text = yaml.dump(dict(body), Dumper=_Dumper, sort_keys=True, allow_unicode=True, width=10_000)
+        shown = _without_secrets(body, request.new.secrets)
+        text = yaml.dump(shown, Dumper=_Dumper, sort_keys=True, allow_unicode=True, width=10_000)
         try:
             _replace(path, text)
         except OSError as error:
@@ -111,6 +118,23 @@ def manifest_path(directory: Path, pulumi_type: str, body: Mapping[str, Any]) ->
     name = "-".join([*parts, *([manager] if manager else [])]).lower()
     folder = CRD_FOLDER if of.kind == "CustomResourceDefinition" else MANIFEST_FOLDER
     return directory / folder / f"{name.replace('/', '_').replace(':', '_')}.yaml"
+
+
+def _without_secrets(body: Mapping[str, Any], secrets: Collection[PropertyPath]) -> dict[str, Any]:
+    """A copy of `body` with a stand-in for each value at or below a path of `secrets`."""
+
+    def copy(value: Any, path: PropertyPath, *, hidden: bool) -> Any:
+        hidden = hidden or path in secrets
+        if isinstance(value, Mapping):
+            return {key: copy(item, (*path, key), hidden=hidden) for key, item in value.items()}
+        if isinstance(value, list):
+            return [copy(item, path, hidden=hidden) for item in value]
+        if not hidden:
+            return value
+        # What stands under `data` of a Secret has to be base64, or the whole object is refused.
+        return _STAND_IN_BASE64 if body.get("kind") == "Secret" and path[0] == "data" else _STAND_IN
+
+    return {key: copy(item, (key,), hidden=False) for key, item in body.items()}
 
 
 class _Dumper(yaml.SafeDumper):

@@ -60,10 +60,6 @@ class Fields:
         """A required object, read by `parse`."""
         return parse(self._required(name, dict))
 
-    def optional_one(self, name: str, parse: Callable[[object], T]) -> T | None:
-        """An object, read by `parse`; None when absent or null."""
-        return None if self._fields.get(name) is None else self.one(name, parse)
-
     def many(self, name: str, parse: Callable[[object], T]) -> tuple[T, ...]:
         """A required list, each item read by `parse`."""
         return tuple(parse(item) for item in self._required(name, list))

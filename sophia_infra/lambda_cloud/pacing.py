@@ -134,7 +134,7 @@ class Pacer:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = f"pace-{hashlib.sha256(key_id.encode()).hexdigest()[:32]}"
         self._path = directory / f"{name}.json"
-        self._processes = FileLock(directory / f"{name}.lock", poll_interval=0.005)
+        self._processes = FileLock(directory / f"{name}.lock", poll_interval=0.005, mode=0o600)
 
     def _ask(self, kind: Slot, *, ahead: int) -> tuple[float, float]:
         """Now, and this waiter's turn: granted when the turn has come, that is when it is free and first."""
@@ -174,7 +174,12 @@ class Pacer:
             return
         partial = self._path.with_suffix(".partial")
         try:
-            partial.write_text(json.dumps(self._granted_s))
+            with open(partial, "w", encoding="utf-8", opener=_open_private) as file:
+                json.dump(self._granted_s, file)
             os.replace(partial, self._path)
         except OSError as error:
             _log.warning("pacing is not shared with other processes for now: %s", error)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

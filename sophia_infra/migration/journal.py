@@ -14,7 +14,6 @@ A process that died left its last line, and the next run begins there.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from typing import Any, Final, Literal, cast
 from filelock import FileLock, Timeout
 
 from sophia_infra.audit.actor import who_acts
-from sophia_infra.audit.chained_file import add_line, broken_links, last_hash, locked
+from sophia_infra.audit.chained_file import ChainedFile
 from sophia_infra.migration.errors import JournalUnusable, RunnerBusy
 from sophia_infra.migration.steps import PhaseName
 
@@ -76,6 +75,7 @@ class Journal:
     def __init__(self, folder: Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.folder = folder
         self.path = folder / "journal.jsonl"
+        self._file = ChainedFile(self.path)
         self._now = now
 
     @contextmanager
@@ -106,43 +106,33 @@ class Journal:
     def append(self, event: str, **fields: Any) -> None:
         """Add one line and have it on the disk. Raises JournalUnusable: then do nothing that it announces."""
         moment = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        line = {"when": moment, "who": who_acts(), "event": event, **fields}
         try:
-            with locked(self.path):
-                line = {"when": moment, "who": who_acts(), "event": event, **fields}
-                add_line(self.path, json.dumps({**line, "previous": last_hash(self.path)}))
-        except (OSError, Timeout) as error:
+            self._file.append(lambda previous: {**line, "previous": previous})
+        except OSError as error:
             raise self._unusable("written", error) from None
 
     def progress(self) -> Progress:
         """Read it all. Raises JournalUnusable."""
         try:
-            return _progress([row for _, row in self._lines() if row is not None])
+            return _progress(self._file.documents())
+        except OSError as error:
+            raise self._unusable("read", error) from None
         except (KeyError, TypeError, ValueError) as error:
             raise self._unusable("understood", error) from None
 
     def _check_chain(self) -> None:
-        links = [(line, None if row is None else str(row.get("previous"))) for line, row in self._lines()]
+        try:
+            problems = self._file.verify()
+        except OSError as error:
+            raise self._unusable("read", error) from None
         # A line that a crash cut off is the last thing of a process that did nothing after it.
-        wrong = [one for one in broken_links(links) if not one.endswith("is no entry")]
+        wrong = [one for one in problems if not one.endswith("is no entry")]
         if wrong:
             raise JournalUnusable(
                 f"The journal {self.path} was changed: {wrong[0]}.",
                 next_step="find out by whom; move it away to begin anew: every step is safe to repeat.",
             )
-
-    def _lines(self) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
-        try:
-            raw = self.path.read_bytes()
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise self._unusable("read", error) from None
-        for line in raw.splitlines():
-            try:
-                row = json.loads(line)
-            except ValueError:
-                row = None
-            yield line, row if isinstance(row, dict) else None
 
     def _unusable(self, done: str, error: Exception) -> JournalUnusable:
         return JournalUnusable(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 __all__ = ["Clock", "ScaledClock", "SystemClock", "VirtualClock"]
@@ -26,11 +27,30 @@ class Clock(Protocol):
         ...
 
 
+def _passed_s() -> float:
+    """Seconds since some moment; suspension counts where the system tells."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clock, except that nobody turns it back under a process.
+
+    A deadline would move away with it, and what a machine costs until then. Forward it is followed: what ends
+    too early costs less. A suspended machine's time counts, as its instances are billed meanwhile.
+
+    Args:
+        wall: what people set, in seconds since 1970.
+        passed: seconds since some moment, which nobody can set.
+    """
+
+    def __init__(
+        self, wall: Callable[[], float] = time.time, passed: Callable[[], float] = _passed_s
+    ) -> None:
+        self._wall, self._passed = wall, passed
+        self._began_s = wall() - passed()
 
     def now(self) -> float:
-        return time.time()
+        return max(self._wall(), self._began_s + self._passed())
 
     def sleep(self, duration_s: float) -> None:
         if duration_s > 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -17,6 +16,7 @@ from sophia_infra.model.forms import (
     whole_number_form,
 )
 from sophia_infra.model.instance_rules import find_adopt_conflicts, find_instance_conflicts
+from sophia_infra.model.launch_choice import LaunchChoice, launch_choices
 from sophia_infra.model.user_data import MAX_USER_DATA_BYTES, parse_user_data
 from sophia_infra.model.value_types import (
     DnsName,
@@ -38,7 +38,6 @@ __all__ = [
     "Adopt",
     "Fallback",
     "InstanceConfig",
-    "LaunchChoice",
     "ReplaceOrder",
     "WaitForCapacity",
 ]
@@ -89,14 +88,6 @@ class WaitForCapacity(ClosedModel):
         description="Dollars that the other instances of the update may cost while it waits. No default: "
         "waiting beside running machines costs money."
     )
-
-
-@dataclass(frozen=True, slots=True)
-class LaunchChoice:
-    """A type and a region to try."""
-
-    type: str
-    region: str
 
 
 class InstanceConfig(ClosedModel):
@@ -232,16 +223,13 @@ class InstanceConfig(ClosedModel):
     @property
     def launch_choices(self) -> tuple[LaunchChoice, ...]:
         """What to try, in order: the wanted type and region, then the fallbacks; no two are equal."""
-        return (
-            LaunchChoice(self.type, self.region),
-            *(LaunchChoice(f.type or self.type, f.region or self.region) for f in self.fallbacks),
-        )
+        return launch_choices(self.type, self.region, ((one.type, one.region) for one in self.fallbacks))
 
     @property
     def ready_timeout_s(self) -> float:
         """Seconds from launch to ready; the default goes by the largest type that may be launched."""
         minutes = self.ready_timeout_minutes
         if minutes is None:
-            large = any(CATALOGUE[choice.type].gpu_count >= 8 for choice in self.launch_choices)
+            large = any(CATALOGUE[choice.instance_type].gpu_count >= 8 for choice in self.launch_choices)
             minutes = READY_TIMEOUT_MINUTES_8_GPUS if large else READY_TIMEOUT_MINUTES
         return minutes * 60.0

@@ -73,7 +73,7 @@ def _find_useless_fallbacks(instance: InstanceConfig) -> Iterator[Conflict]:
     choices = instance.launch_choices
     for at, fallback in enumerate(instance.fallbacks):
         choice = choices[at + 1]
-        words = f"{human_instance_type(choice.type)} in {choice.region}"
+        words = f"{human_instance_type(choice.instance_type)} in {choice.region}"
         if fallback.type is None and fallback.region is None:
             yield Conflict(("fallbacks", at), Refused("is empty", allowed="type, region, or both"))
         elif choice == choices[0]:

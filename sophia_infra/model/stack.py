@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 
 from sophia_infra.model.backup import StackBackupConfig
 from sophia_infra.model.budget import Budget, BudgetUse
-from sophia_infra.model.catalogue import CATALOGUE
 from sophia_infra.model.forms import ClosedModel, ConflictsFound, choice_form, number_form
 from sophia_infra.model.gateway import GatewayConfig
 from sophia_infra.model.inference import InferenceConfig
@@ -155,15 +154,6 @@ class StackConfig(ClosedModel):
         return sum(
             (price_book.get(instance.type) for instance in self.instances(phase).values()), Decimal("0.00")
         )
-
-    def gpu_count_by_type(self, phase: int | None = None) -> dict[str, int]:
-        """API type name -> GPUs of all instances of that type up to `phase`; types without GPU left out."""
-        count: dict[str, int] = {}
-        for instance in self.instances(phase).values():
-            gpus = CATALOGUE[instance.type].gpu_count
-            if gpus:
-                count[instance.type] = count.get(instance.type, 0) + gpus
-        return count
 
     def budget_use(self, price_book: PriceBook, phase: int | None = None) -> BudgetUse:
         """The run rate of `usd_per_hour` beside the budget. Raises UnknownPrice."""

@@ -232,11 +232,6 @@ class ClusterConfig(ClosedModel):
         return (self.type, *self.fallbacks)
 
     @property
-    def is_elastic(self) -> bool:
-        """Whether a run may go on with fewer nodes than it was launched with."""
-        return self.min_nodes is not None and self.min_nodes < self.max_nodes
-
-    @property
     def hints(self) -> tuple[str, ...]:
         """What is accepted and should be written otherwise."""
         if self._written_type is None:

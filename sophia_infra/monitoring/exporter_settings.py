@@ -164,7 +164,7 @@ def exporter_settings_of(config: StackConfig, stack: str) -> ExporterSettings:
         choices = instance.launch_choices
         adopt = instance.adopt
         machines[name] = MachineSettings(
-            types=tuple(dict.fromkeys(choice.type for choice in choices)),
+            types=tuple(dict.fromkeys(choice.instance_type for choice in choices)),
             regions=tuple(dict.fromkeys(choice.region for choice in choices)),
             generation=instance.generation,
             node=nodes.get(name, ""),

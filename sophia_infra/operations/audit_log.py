@@ -14,10 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import Timeout
-
 from sophia_infra.audit.actor import who_acts
-from sophia_infra.audit.chained_file import add_line, broken_links, last_hash, locked
+from sophia_infra.audit.chained_file import ChainedFile, broken_links
 
 __all__ = ["Action", "AuditEntry", "AuditLog", "AuditUnavailable", "who_acts"]
 
@@ -77,6 +75,7 @@ class AuditLog:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.path = path
+        self._file = ChainedFile(path)
         self._who = who if who is not None else who_acts()
         self._now = now
 
@@ -90,20 +89,22 @@ class AuditLog:
         outcome: str = "ok",
     ) -> None:
         """Append one line and have it on the disk. Raises AuditUnavailable."""
+
+        def entry_after(previous: str) -> dict[str, Any]:
+            return AuditEntry(
+                when=self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                who=self._who,
+                action=action,
+                environment=environment,
+                paths=tuple(paths),
+                revision=revision,
+                outcome=outcome,
+                previous=previous,
+            ).as_json()
+
         try:
-            with locked(self.path):
-                entry = AuditEntry(
-                    when=self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                    who=self._who,
-                    action=action,
-                    environment=environment,
-                    paths=tuple(paths),
-                    revision=revision,
-                    outcome=outcome,
-                    previous=last_hash(self.path),
-                )
-                add_line(self.path, json.dumps(entry.as_json(), ensure_ascii=True))
-        except (OSError, Timeout) as error:
+            self._file.append(entry_after)
+        except OSError as error:
             raise AuditUnavailable(
                 f"The audit log {self.path} cannot be written ({type(error).__name__}), so nothing was done. "
                 "Free the disk or correct its permissions, then run it again."
@@ -118,11 +119,7 @@ class AuditLog:
         return broken_links((line, str(entry.previous) if entry else None) for line, entry in self._parsed())
 
     def _parsed(self) -> Iterator[tuple[bytes, AuditEntry | None]]:
-        try:
-            lines = self.path.read_bytes().splitlines()
-        except FileNotFoundError:
-            return
-        for line in lines:
+        for line in self._file.lines():
             yield line, _entry(line)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sophia_infra.components.fleet_props import instance_props, ssh_key_name
+from sophia_infra.components.fleet_props import instance_props, key_name_of
 from sophia_infra.model.instance import InstanceConfig
 from sophia_infra.model.ssh import SshConfig
 from sophia_infra.provider.instance_spec import InstanceSpec
@@ -22,9 +22,7 @@ def wanted_launches(
         ssh: the key of the file.
         instances: those of the phase in force.
     """
-    key_name = None
-    if ssh is not None:
-        key_name = ssh.existing if ssh.public_key is None else ssh_key_name(stack, str(ssh.public_key))
+    key_name = key_name_of(stack, ssh)
     return frozenset(
         str(
             InstanceSpec.of(

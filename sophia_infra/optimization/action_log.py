@@ -20,8 +20,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
-from sophia_infra.operations.audit_log import who_acts
-from sophia_infra.optimization.chained_lines import ChainedLines
+from sophia_infra.audit.actor import who_acts
+from sophia_infra.audit.chained_file import ChainedFile
 from sophia_infra.optimization.errors import LogUnusable
 
 __all__ = ["ActionLog", "ActionRecord", "Event"]
@@ -68,21 +68,21 @@ class ActionLog:
     Args:
         path: the file; its folder is made.
         now_s: seconds since 1970 on the cloud's clock, by which limits are counted.
-        who: written into each line; None: as `operations.audit_log` says it.
+        who: written into each line; None: who runs this process.
     """
 
     def __init__(self, path: Path, now_s: Callable[[], float], *, who: str | None = None) -> None:
-        self.lines = ChainedLines(path)
+        self._file = ChainedFile(path)
         self._now_s = now_s
         self._who = who_acts() if who is None else who
 
     @property
     def path(self) -> Path:
-        return self.lines.path
+        return self._file.path
 
     def check(self) -> None:
         """Refuse to go on from a log that was changed. Raises LogUnusable."""
-        problems = self.lines.verify()
+        problems = self.verify()
         # A line that a crash cut off is the last thing of a process that did nothing after it.
         wrong = [one for one in problems if not one.endswith("is no entry")]
         if wrong:
@@ -95,19 +95,38 @@ class ActionLog:
         """Add one line. Raises LogUnusable: then what it announces must not be done."""
         now_s = self._now_s()
         moment = datetime.fromtimestamp(int(now_s), tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self.lines.append(
-            {"when": moment, "at_s": now_s, "who": self._who, "event": event, "action": action_id, **fields}
-        )
+        row = {"when": moment, "at_s": now_s, "who": self._who, "event": event, "action": action_id, **fields}
+        try:
+            self._file.append(lambda previous: {**row, "previous": previous})
+        except OSError as error:
+            raise LogUnusable(
+                f"The action log {self.path} cannot be written ({type(error).__name__}).",
+                next_step="free the disk or correct its permissions; nothing was done.",
+            ) from None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """All lines that can be read, oldest first. Raises LogUnusable."""
+        try:
+            return self._file.documents()
+        except OSError as error:
+            raise self._unreadable(error) from None
+
+    def verify(self) -> list[str]:
+        """One sentence per place where the chain is broken. Raises LogUnusable."""
+        try:
+            return self._file.verify()
+        except OSError as error:
+            raise self._unreadable(error) from None
 
     def new_id(self, recommendation_id: str) -> str:
         """A name for a new action: of what it is about, and of its place in the log."""
-        text = f"{recommendation_id}\n{len(self.lines.read())}\n{self._now_s()}"
+        text = f"{recommendation_id}\n{len(self.rows())}\n{self._now_s()}"
         return f"a-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
 
     def actions(self) -> dict[str, ActionRecord]:
         """All actions by their id, oldest first; dry runs are none."""
         found: dict[str, ActionRecord] = {}
-        for row in self.lines.read():
+        for row in self.rows():
             event, action_id = row.get("event"), str(row.get("action"))
             if event == "intent":
                 found[action_id] = _record(row)
@@ -117,8 +136,14 @@ class ActionLog:
 
     def dry_runs(self) -> dict[str, float]:
         """Recommendation -> when a dry run last showed it."""
-        rows = (row for row in self.lines.read() if row.get("event") == "dry-run")
+        rows = (row for row in self.rows() if row.get("event") == "dry-run")
         return {str(row["recommendation"]): float(row["at_s"]) for row in rows}
+
+    def _unreadable(self, error: OSError) -> LogUnusable:
+        return LogUnusable(
+            f"The action log {self.path} cannot be read ({error.strerror}).",
+            next_step="correct its permissions; nothing is done without knowing what was done before.",
+        )
 
 
 def _record(row: Mapping[str, Any]) -> ActionRecord:

@@ -62,10 +62,9 @@ Edit = RemoveMachine | SetValue | RemoveKey | AddMachine
 
 @dataclass(frozen=True, slots=True)
 class StackChange:
-    """Edits that belong together. `reversible`: the diff is meant to be taken back, as a schedule is."""
+    """Edits that belong together."""
 
     edits: tuple[Edit, ...]
-    reversible: bool = False
 
 
 def render_change(text: str, change: StackChange, path: Path) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sophia_infra.lambda_cloud import Instance, LambdaCloudError, NotFound
+from sophia_infra.model.launch_choice import LaunchChoice
 from sophia_infra.provider.boot_data import (
     BOOT_DATA,
     BOOT_DATA_DIGEST,
@@ -23,7 +24,6 @@ from sophia_infra.provider.instance_spec import (
     LIVE_STATUSES,
     REPLACING,
     REPLACING_ADOPTED,
-    Candidate,
     InstanceSpec,
     outputs_of,
 )
@@ -168,8 +168,8 @@ def _replaces(resource_id: str, olds: Mapping[str, Any], news: Mapping[str, Any]
         # A replacement would take over the very machine that it replaces; with `terminate_first`, end it.
         raise AdoptionRefused(
             f"{news['logical_name']}: the adopted instance {resource_id} is a "
-            f"{Candidate(olds['instance_type'], olds['region'])}, but the file says "
-            f"{Candidate(news['instance_type'], news['region'])}. Nothing was changed.",
+            f"{LaunchChoice(olds['instance_type'], olds['region'])}, but the file says "
+            f"{LaunchChoice(news['instance_type'], news['region'])}. Nothing was changed.",
             next_step="correct `type` and `region`, or remove `adopt` to launch a new machine.",
         )
     return ()

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from sophia_infra.lambda_cloud import Instance, LambdaCloudError, NoCapacity, NotFound
+from sophia_infra.model.launch_choice import LaunchChoice
 from sophia_infra.provider.errors import (
     AdoptionRefused,
     CapacityExhausted,
@@ -21,7 +22,7 @@ from sophia_infra.provider.errors import (
     Stopped,
     UnrecordedInstance,
 )
-from sophia_infra.provider.instance_spec import LIVE_STATUSES, Candidate, InstanceSpec, Machine
+from sophia_infra.provider.instance_spec import LIVE_STATUSES, InstanceSpec, Machine
 from sophia_infra.provider.journal import Intent
 from sophia_infra.provider.session import Session
 from sophia_infra.provider.tags import LAUNCHED_AT_TAG, STACK_TAG, LaunchKey
@@ -32,19 +33,24 @@ __all__ = ["adopt_configured", "adopt_or_launch"]
 def adopt_configured(session: Session, spec: InstanceSpec) -> Machine:
     """The existing machine that the configuration names by id or name. Never launches.
 
+    One that gets another name afterwards is noted: a run killed after that is followed by one that would
+    look for the old name in vain.
+
     Raises:
         AdoptionRefused: there is none, several have the name, or it is of another type or region.
+        JournalUnwritable: the note could not be written; nothing was changed.
     """
     wanted = spec.adopt or {}
-    found = [
+    live = [
         machine
         for machine in session.instances.rows(session.waits.fresh_s)
         if machine.status in LIVE_STATUSES
-        and (
-            machine.id == wanted.get("id")
-            or (machine.name is not None and machine.name == wanted.get("name"))
-        )
     ]
+    found = [
+        machine
+        for machine in live
+        if machine.id == wanted.get("id") or (machine.name is not None and machine.name == wanted.get("name"))
+    ] or _renamed_by_a_run_before(session, spec, live)
     label = f"id {wanted['id']}" if wanted.get("id") else f"name {wanted.get('name')}"
     where = f"{spec.owner.name}: nothing was launched."
     if not found:
@@ -64,7 +70,20 @@ def adopt_configured(session: Session, spec: InstanceSpec) -> Machine:
             f"but the file says {spec.candidates[0]}.",
             next_step="correct `type` and `region`, or `adopt`.",
         )
+    if wanted.get("name") and spec.display_name and machine.name != spec.display_name:
+        session.journal.write(Intent(_adoption_key(spec), session.clock.now(), machine.id))
     return machine
+
+
+def _renamed_by_a_run_before(session: Session, spec: InstanceSpec, live: list[Instance]) -> list[Instance]:
+    note = session.journal.find(_adoption_key(spec))
+    if note is None or note.resource_id is None:
+        return []
+    return [one for one in live if one.id == note.resource_id and one.name == spec.display_name]
+
+
+def _adoption_key(spec: InstanceSpec) -> str:
+    return f"adopt/{spec.owner.stack}/{spec.owner.name}/{(spec.adopt or {}).get('name')}"
 
 
 def adopt_or_launch(session: Session, spec: InstanceSpec) -> Machine:
@@ -155,7 +174,7 @@ def _match(session: Session, key: LaunchKey, rows: Iterable[Instance]) -> Instan
     return None
 
 
-def _launch(session: Session, spec: InstanceSpec, candidate: Candidate, key: LaunchKey) -> Machine:
+def _launch(session: Session, spec: InstanceSpec, candidate: LaunchChoice, key: LaunchKey) -> Machine:
     try:
         instance_id = _send(session, spec, candidate, key)
     except LambdaCloudError as error:
@@ -181,7 +200,7 @@ def _launch(session: Session, spec: InstanceSpec, candidate: Candidate, key: Lau
     return Machine(instance_id, candidate, spec.display_name)
 
 
-def _send(session: Session, spec: InstanceSpec, candidate: Candidate, key: LaunchKey) -> str:
+def _send(session: Session, spec: InstanceSpec, candidate: LaunchChoice, key: LaunchKey) -> str:
     """Note the intent, launch, note the id. The id of the new machine."""
     # One at a time, as the rate allows no more: an intent noted while others go first would be
     # too old, when its own launch is sent at last, to say how long to look for it.

@@ -10,6 +10,7 @@ from typing import Any
 
 from sophia_infra.joining import merge_user_data
 from sophia_infra.lambda_cloud import Instance, LaunchRequest
+from sophia_infra.model.launch_choice import LaunchChoice, launch_choices
 from sophia_infra.provider.boot_data import BOOT_DATA, boot_data_digest, without_boot_data
 from sophia_infra.provider.matching import LIVE_STATUSES
 from sophia_infra.provider.tags import LaunchKey, Owner, launch_digest
@@ -19,7 +20,6 @@ __all__ = [
     "LIVE_STATUSES",
     "REPLACING",
     "REPLACING_ADOPTED",
-    "Candidate",
     "CapacityWait",
     "InstanceSpec",
     "Machine",
@@ -47,27 +47,16 @@ DEFERRED = ("tags", "firewall_ruleset_ids")
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """One (type, region) that a launch may use."""
-
-    instance_type: str
-    region: str
-
-    def __str__(self) -> str:
-        return f"{self.instance_type} in {self.region}"
-
-
-@dataclass(frozen=True, slots=True)
 class Machine:
     """What a launch or an adoption established: the id, which candidate it is, and its name now."""
 
     id: str
-    candidate: Candidate
+    candidate: LaunchChoice
     name: str | None
 
     @classmethod
     def of(cls, instance: Instance) -> Machine:
-        return cls(instance.id, Candidate(instance.instance_type.name, instance.region), instance.name)
+        return cls(instance.id, LaunchChoice(instance.instance_type.name, instance.region), instance.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +73,7 @@ class InstanceSpec:
 
     owner: Owner
     display_name: str | None
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[LaunchChoice, ...]
     ssh_key_name: str
     image: Mapping[str, str] | None
     user_data: str | None = field(repr=False)
@@ -100,11 +89,8 @@ class InstanceSpec:
     @classmethod
     def of(cls, props: Mapping[str, Any]) -> InstanceSpec:
         """Read known properties. Values of numbers may be float: the engine has no integers."""
-        first = Candidate(props["instance_type"], props["region"])
-        further = (
-            Candidate(row.get("type") or first.instance_type, row.get("region") or first.region)
-            for row in props.get("fallbacks") or ()
-        )
+        fallbacks = ((row.get("type"), row.get("region")) for row in props.get("fallbacks") or ())
+        first, *further = launch_choices(props["instance_type"], props["region"], fallbacks)
         wait = props.get("wait_for_capacity")
         return cls(
             owner=Owner(props["stack"], props["logical_name"]),
@@ -146,7 +132,7 @@ class InstanceSpec:
         )
         return LaunchKey(self.owner, self.generation, digest)
 
-    def launch_request(self, candidate: Candidate, launched_at_s: float) -> LaunchRequest:
+    def launch_request(self, candidate: LaunchChoice, launched_at_s: float) -> LaunchRequest:
         """The request for `candidate`, with the tags by which the machine is found again."""
         return LaunchRequest(
             region_name=candidate.region,

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import yaml
 
+from sophia_infra.privacy import make_private_folders
 from sophia_infra.rollout.errors import RolloutRefused
 
 __all__ = ["PHASE_KEY", "KeptFile", "find_version", "record_version", "stack_config_values", "written_back"]
@@ -51,12 +52,12 @@ def record_version(home_root: Path, stack: str, checkout: Path) -> str:
     folder = _folder(home_root, stack)
     if (folder / key).is_dir():
         return key
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folders(folder)
     draft = folder / f".{key}.{secrets.token_hex(4)}"
     draft.mkdir(mode=0o700)
     for name, content in files.items():
         target = draft / name
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folders(target.parent)
         target.write_bytes(content)
         target.chmod(0o600)
     try:

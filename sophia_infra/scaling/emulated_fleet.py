@@ -11,7 +11,8 @@ from typing import Final
 
 from sophia_infra.emulator.cloud import Cloud
 from sophia_infra.emulator.errors import Refused
-from sophia_infra.emulator.instances import ENDED, LaunchOrder
+from sophia_infra.emulator.instances import ENDED
+from sophia_infra.emulator.launch_orders import LaunchOrder
 from sophia_infra.emulator.records import InstanceRecord
 from sophia_infra.emulator.settings import CloudSettings
 from sophia_infra.model.clock import VirtualClock

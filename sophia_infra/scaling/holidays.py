@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sophia_infra.scaling.errors import LibraryMissing, SettingsRefused
-from sophia_infra.scaling.series import DAY_S, Series
+from sophia_infra.scaling.series import DAY_S
 
 __all__ = ["SUNDAY", "WORK_CALENDAR", "LocalSteps", "WorkCalendar"]
 
@@ -83,10 +83,6 @@ class WorkCalendar:
             if self.is_day_off(date(1970, 1, 1) + timedelta(days=int(day))):
                 weekday[days == day] = SUNDAY
         return LocalSteps(weekday, local % DAY_S)
-
-    def local_steps_of(self, series: Series) -> LocalSteps:
-        """`local_steps` of all steps of a series."""
-        return self.local_steps(series.start_s, series.step_s, len(series))
 
 
 WORK_CALENDAR: Final = WorkCalendar()

@@ -64,11 +64,6 @@ class Queue:
         """Calls that wait now."""
         return len(self._waiting)
 
-    @property
-    def in_service(self) -> int:
-        """Calls being served now."""
-        return len(self._busy)
-
     def run(self, until_s: float, servers: int, arrivals_s: FloatArray, services_s: FloatArray) -> None:
         """Let time pass with `servers` servers.
 

@@ -55,16 +55,6 @@ class Series:
         return self.start_s + len(self.values) * self.step_s
 
     @property
-    def starts_s(self) -> npt.NDArray[np.int64]:
-        """Where each step begins, seconds since 1970."""
-        return self.start_s + self.step_s * np.arange(len(self.values), dtype=np.int64)
-
-    @property
-    def measured_share(self) -> float:
-        """Share of the steps that are no gap, 0 to 1; 0 of an empty series."""
-        return float(np.mean(~np.isnan(self.values))) if len(self.values) else 0.0
-
-    @property
     def last_measured_end_s(self) -> int | None:
         """Where the newest step that was measured ends; None when none was."""
         measured = np.flatnonzero(~np.isnan(self.values))

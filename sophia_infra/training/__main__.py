@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sophia_infra.lambda_cloud import LambdaCloudError, install_redaction
+from sophia_infra.privacy import forbid_core_dumps
 from sophia_infra.provider.errors import ProviderError
 from sophia_infra.training.attending import attend
 from sophia_infra.training.errors import RunHeld, TrainingError
@@ -20,6 +21,7 @@ _USAGE = 64
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when there is nothing left to do, 1 when something failed, which the last line says."""
+    forbid_core_dumps()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if len(words) != 2 or words[0] not in ("attend", "watch"):
         print("usage: python -m sophia_infra.training attend|watch FOLDER", file=sys.stderr)

@@ -20,6 +20,8 @@ __all__ = ["BILLED_STATUSES", "ask_to_end", "end_machines", "ending_of_run", "fi
 BILLED_STATUSES: Final = LIVE_STATUSES | {"terminating"}
 """A terminating machine may be billed until it is terminated."""
 
+_REMAINS_NEXT: Final = "`sophia train sweep` tries again; if it stays, open a ticket with Lambda's support."
+
 
 def find_machines(rows: Iterable[Instance], stack: str, run_id: str | None = None) -> list[Instance]:
     """The machines of the stack's runs, or of one run, that are not known to have ended."""
@@ -57,7 +59,7 @@ def end_machines(session: Session, machines: Iterable[Instance]) -> list[Instanc
     if problems:
         raise MachinesRemain(
             f"{len(problems)} of {len(waiting)} machines may still be billed: {'; '.join(problems)}",
-            next_step="`sophia train sweep` tries again; if it stays, open a ticket with Lambda's support.",
+            next_step=_REMAINS_NEXT,
         )
     return ended
 
@@ -98,10 +100,29 @@ def ending_of_run(
         session.instances.make_stale()
         for machine in end_machines(session, find_machines(session.instances.rows(0), stack, run_id)):
             on_ended(machine)
+        _end_unlisted(session)
         if not open_launches(session) or _waited_out(session.clock, began_s, session.waits.list_lag_s):
             break
         session.clock.sleep(session.waits.poll_s)
     for intent in session.journal.list():
+        session.journal.forget(intent.key)
+
+
+def _end_unlisted(session: Session) -> None:
+    """End those whose id was heard and which the list did not show: most have ended, one may be too young.
+
+    Asked by their ids, whatever their age: a clock that was set forward makes the youngest look old.
+    """
+    for intent in session.journal.list():
+        if intent.resource_id is None:
+            continue
+        try:
+            terminate(session, intent.resource_id, intent.key)
+        except ProviderError as error:
+            raise MachinesRemain(
+                f"{intent.key} ({intent.resource_id}) may still be billed: {error}",
+                next_step=_REMAINS_NEXT,
+            ) from error
         session.journal.forget(intent.key)
 
 

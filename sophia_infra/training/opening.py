@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from sophia_infra.engine.home import Home, open_home
 from sophia_infra.joining import merge_user_data
+from sophia_infra.privacy import PRIVATE_UMASK
 from sophia_infra.provider.opening import open_session
 from sophia_infra.provider.session import Session
 from sophia_infra.provider.settings import cloud_access
@@ -168,6 +169,7 @@ def start_attending(folder: RunFolder, environment: Mapping[str, str] = os.envir
 
 def _start(part: _Part, folder: RunFolder, environment: Mapping[str, str], is_up: Callable[[], bool]) -> int:
     log = folder.path / f"{part}.log"
+    log.touch(mode=0o600)
     with log.open("ab") as stream:
         # In its own session: neither Ctrl-C nor the end of a terminal reaches it.
         process = subprocess.Popen(
@@ -177,6 +179,7 @@ def _start(part: _Part, folder: RunFolder, environment: Mapping[str, str], is_up
             stderr=stream,
             start_new_session=True,
             env=dict(environment),
+            umask=PRIVATE_UMASK,
         )
     _started.append(process)
     deadline = time.monotonic() + _START_TIMEOUT_S

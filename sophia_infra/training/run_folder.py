@@ -128,7 +128,7 @@ class RunFolder:
                 next_step=f"`sophia train status {self.run_id}` shows it; `stop` ends it.",
             ) from None
         try:
-            (self.path / f"{role}.pid").write_text(str(os.getpid()), encoding="utf-8")
+            write_private_file(self.path / f"{role}.pid", str(os.getpid()))
             yield
         finally:
             lock.release()

@@ -61,7 +61,7 @@ class StandInAccess:
     def collect(self, job: JobStart, node: Node, source: str, target: Path) -> str:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         note = f"{source} of node {node.number} of {job.run_id}: the emulator's machines hold nothing\n"
-        (target / "nothing-to-copy.txt").write_text(note, encoding="utf-8")
+        write_private_file(target / "nothing-to-copy.txt", note)
         return "the emulator's machines hold nothing to copy"
 
     def _read(self) -> dict[str, Any]:

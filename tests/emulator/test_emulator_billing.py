@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from sophia_infra.emulator import Cloud, CloudSettings
-from sophia_infra.emulator.instances import LaunchOrder
+from sophia_infra.emulator.launch_orders import LaunchOrder
 from tests.emulator.emulator_client import REGION, Api
 
 

@@ -25,7 +25,6 @@ FLEET = {
     "front": {**A10, "filesystems": ["models"], "firewalls": ["web"]},
     "back": A6000,
 }
-SSH = {"protocol": "tcp", "ports": "22", "source": "203.0.113.0/24"}
 FURTHER: dict[str, Any] = {
     "filesystems": {"models": {"region": "us-west-1", "protect": False}},
     "firewalls": {

@@ -53,10 +53,6 @@ def _use(ratio: float) -> dict[str, str]:
     return {'lambda_inference_budget_use_ratio{user="sophia-backend"}': steady(ratio)}
 
 
-def _cache(ratio: float) -> dict[str, str]:
-    return {'lambda_inference_gpu_cache_use_ratio{backend="own-gpu"}': steady(ratio)}
-
-
 _STEADY = _money(counter(12))
 _SPLIT = {**_money(counter(6), "sophia-backend"), **_money(counter(6), "sophia-ai-core")}
 # $30 in 5 minutes, half an hour after the start.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sophia_infra.monitoring.expressions import metric_names
+from tests.promql_expressions import metric_names
 
 
 def needed_rules(

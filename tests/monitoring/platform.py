@@ -18,8 +18,6 @@ from tests.monitoring.prometheus import Target
 
 __all__ = ["Line", "LivePlatform", "Page", "Platform", "Series", "age", "constant", "moment", "serve"]
 
-_TARGET_LABELS = ("instance", "job")
-
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -111,9 +109,6 @@ class Platform:
             if page.is_up:
                 for series in page.series:
                     yield series.name, page.scraped(series), series.line
-
-    def with_origin(self, origin_s: float) -> Platform:
-        return dataclasses.replace(self, origin_s=origin_s)
 
     def with_line(self, name: str, line: Line, /, **labels: str) -> Platform:
         """Another line for every series of this name whose stored labels have these values."""

@@ -30,7 +30,8 @@ from sophia_infra.emulator.errors import (
 from sophia_infra.emulator.faults import FaultRule
 from sophia_infra.emulator.persistence import Keeper
 from sophia_infra.emulator.requests_seen import RequestSeen
-from sophia_infra.emulator.wire.operations import OPERATIONS, Call
+from sophia_infra.emulator.wire.calls import Call
+from sophia_infra.emulator.wire.operations import OPERATIONS
 from sophia_infra.emulator.wire.replies import (
     Reply,
     drop_connection,

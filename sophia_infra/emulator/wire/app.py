@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import Mount, Router
 
 from sophia_infra.emulator.cloud import Cloud
 from sophia_infra.emulator.persistence import Keeper, NoKeeper
@@ -21,7 +21,8 @@ def create_app(cloud: Cloud, keeper: Keeper | None = None) -> Starlette:
         keeper: who keeps it beyond this process; nobody when None.
     """
     keeper = keeper or NoKeeper()
-    app = Starlette(routes=[Mount("/_emulator", routes=control_routes(cloud, keeper))])
+    control = Router(control_routes(cloud, keeper), redirect_slashes=False)
+    app = Starlette(routes=[Mount("/_emulator", app=control)])
     # Not a Mount("/"): its pattern lets no path with a line feed (%0A in an id) through.
     app.router.default = Api(cloud, keeper)
     app.router.redirect_slashes = False

@@ -20,6 +20,7 @@ __all__ = ["control_routes"]
 
 _Answer = Callable[[Request], Awaitable[Response]]
 
+_MAX_BODY_BYTES = 1_200_000
 _NUMBER = {"type": "number", "minimum": 0}
 _COUNT = {"type": ["integer", "null"], "minimum": 0}
 _TEXT = {"type": "string"}
@@ -94,9 +95,14 @@ class _Control:
         self._keeper = keeper
 
     def guarded(self, answer: _Answer) -> _Answer:
-        """`answer` behind the control token, with errors as JSON: 401, 400, 404."""
+        """`answer` behind the control token, with errors as JSON: 401, 403, 400, 404.
+
+        No browser may ask: a page that its user opened elsewhere could change the account, token or not.
+        """
 
         async def guard(request: Request) -> Response:
+            if "origin" in request.headers or "sec-fetch-site" in request.headers:
+                return _error(403, "the control API is not for browsers")
             token = self._cloud.settings.control_token
             sent = request.headers.get("authorization", "")
             if token is not None and not hmac.compare_digest(sent.encode(), f"Bearer {token}".encode()):
@@ -210,11 +216,17 @@ class _Control:
 
 async def _body(request: Request, schema: str) -> dict[str, Any]:
     """The JSON body that fits `_SCHEMAS[schema]`; an empty one is `{}`. Raises InvalidSettings."""
-    text = await request.body()
+    text = bytearray()
+    async for part in request.stream():
+        text += part
+        if len(text) > _MAX_BODY_BYTES:
+            raise InvalidSettings(f"the body has more than {_MAX_BODY_BYTES} bytes")
     try:
         body = json.loads(text) if text else {}
-    except ValueError as error:
-        raise InvalidSettings(f"the body is not JSON: {error}") from error
+        if b"\\u" in text:
+            json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
+    except (ValueError, RecursionError) as error:
+        raise InvalidSettings(f"the body is not JSON: {type(error).__name__}") from error
     whole = {"type": "object", "additionalProperties": False, **_SCHEMAS[schema]}
     problem = next(jsonschema_rs.Draft202012Validator(whole).iter_errors(body), None)
     if problem is not None:

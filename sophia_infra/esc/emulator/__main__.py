@@ -15,6 +15,7 @@ from sophia_infra.esc.emulator.persistence import StateFile, StateFileUnusable
 from sophia_infra.esc.emulator.state import Store
 from sophia_infra.esc.private_file import write_private_file
 from sophia_infra.esc.secret_text import SecretText
+from sophia_infra.privacy import forbid_core_dumps
 
 __all__ = ["main"]
 
@@ -23,6 +24,7 @@ _USAGE_ERROR = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until a signal; exit code 0 then, 2 for a bad argument or an unusable file."""
+    forbid_core_dumps()
     parser = argparse.ArgumentParser(
         prog="sophia esc emulator", description="Pulumi ESC in a process, for the local stack and for tests."
     )

@@ -54,7 +54,7 @@ def create_environment(store: Store, exchange: Exchange) -> Response:
     try:
         body = json.loads(exchange.body)
         project, name = str(body["project"]), str(body["name"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise Refused(400, "the body must be JSON with project and name") from None
     store.create(exchange.path["organization"], project, name)
     return Response(status_code=204)

@@ -23,6 +23,7 @@ __all__ = ["create_app"]
 _MAX_BODY_BYTES = 2 * 1024 * 1024
 _MAX_DELAY_S = 60.0
 _SEEN_KEPT = 10_000
+_PATH_KEPT = 1_024
 
 
 def create_app(store: Store, token: SecretText, save: Callable[[], None] = lambda: None) -> Starlette:
@@ -38,9 +39,9 @@ def create_app(store: Store, token: SecretText, save: Callable[[], None] = lambd
     ]
     routes += [
         Route("/_emulator/health", emulator.health, methods=["GET"]),
-        Route("/_emulator/faults", emulator.add_fault, methods=["POST"]),
-        Route("/_emulator/faults", emulator.clear_faults, methods=["DELETE"]),
-        Route("/_emulator/requests", emulator.requests, methods=["GET"]),
+        Route("/_emulator/faults", _not_for_browsers(emulator.add_fault), methods=["POST"]),
+        Route("/_emulator/faults", _not_for_browsers(emulator.clear_faults), methods=["DELETE"]),
+        Route("/_emulator/requests", _not_for_browsers(emulator.requests), methods=["GET"]),
     ]
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
@@ -75,8 +76,8 @@ class _Emulator:
         sent = request.headers.get("authorization", "").encode()
         if not hmac.compare_digest(sent, f"token {self._token.reveal()}".encode()):
             return _error(401, "Unauthorized: No credentials provided or are invalid.")
-        body = await request.body()
-        if len(body) > _MAX_BODY_BYTES:
+        body = await _body(request)
+        if body is None:
             return _error(413, "request body too large")
         etag = request.headers.get("etag") or request.headers.get("if-match")
         query = dict(request.query_params)
@@ -94,10 +95,10 @@ class _Emulator:
     async def add_fault(self, request: Request) -> Response:
         known = {"*", *(call.__name__ for _, _, call in CALLS)}
         try:
-            fault = Fault(**json.loads(await request.body()))
+            fault = Fault(**json.loads(await _body(request) or b""))
             fits = fault.operation in known and 0 <= fault.delay_s <= _MAX_DELAY_S
             fits = fits and (fault.status is None or 400 <= fault.status <= 599)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             fits = False
         if not fits:
             return _error(
@@ -119,7 +120,28 @@ class _Emulator:
 
     def _note(self, operation: str, request: Request, status: int) -> None:
         del self._seen[:-_SEEN_KEPT]
-        self._seen.append({"operation": operation, "path": request.url.path, "status": status})
+        self._seen.append({"operation": operation, "path": request.url.path[:_PATH_KEPT], "status": status})
+
+
+def _not_for_browsers(answer: Callable[[Request], Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
+    """These need no token, so a page that its user opened elsewhere could ask for them."""
+
+    async def guard(request: Request) -> Response:
+        if "origin" in request.headers or "sec-fetch-site" in request.headers:
+            return _error(403, "not for browsers")
+        return await answer(request)
+
+    return guard
+
+
+async def _body(request: Request) -> bytes | None:
+    """The whole body; None as soon as it is larger than this emulator takes."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > _MAX_BODY_BYTES:
+            return None
+    return bytes(body)
 
 
 def _spoiled(fault: Fault) -> Response:

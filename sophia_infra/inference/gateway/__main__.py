@@ -11,6 +11,7 @@ from sophia_infra.inference.errors import InferenceError, SettingsRefused
 from sophia_infra.inference.gateway.keys import key_line, make_key
 from sophia_infra.inference.gateway.logs import set_up_logs
 from sophia_infra.inference.gateway.settings import GatewaySettings
+from sophia_infra.privacy import forbid_core_dumps
 
 __all__ = ["main"]
 
@@ -19,6 +20,7 @@ _USAGE_ERROR = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until a signal; exit code 0 then, 2 for a setting that cannot be right."""
+    forbid_core_dumps()
     parser = _parser()
     options = parser.parse_args(arguments)
     try:

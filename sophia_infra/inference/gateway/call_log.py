@@ -44,11 +44,13 @@ def write_call_line(progress: Progress, endpoint: Endpoint, door: Door) -> None:
     if not _call_log.isEnabledFor(logging.INFO):
         return
     answer, body = progress.answer, progress.body or {}
+    asked = body.get("model")
     fields: dict[str, object] = {
         "request_id": progress.request_id,
         "user": progress.user,
         "endpoint": endpoint,
-        "asked_model": body.get("model"),
+        # Any other text is the caller's own, and may be a prompt or a key in the wrong field.
+        "asked_model": asked if isinstance(asked, str) and door.catalogue.get(asked) else None,
         "stream": body.get("stream") is True,
         "status": progress.status,
         "outcome": progress.outcome,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import httpx2
 
+from sophia_infra.inference.openai_paths import HEALTH_PATH, MODELS_PATH, PATHS, read_models, root_of
 from sophia_infra.model.gateway import BackendConfig
 
 __all__ = ["BackendLoad", "HttpProbe", "Probe", "ProbeFailed", "parse_load"]
@@ -83,7 +83,7 @@ class HttpProbe:
         if backend.base_url is None:
             raise ValueError("the backend has no base_url")
         self._api = backend.base_url.rstrip("/")
-        self._root = self._api.removesuffix("/v1")
+        self._root = root_of(self._api)
         self._own = backend.kind == "vllm"
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         self._client = httpx2.AsyncClient(headers=headers, timeout=PROBE_TIMEOUT_S, trust_env=False)
@@ -91,12 +91,11 @@ class HttpProbe:
     async def served(self) -> frozenset[str]:
         """See `Probe`. Others than vLLM have no /health: their list of models says it all."""
         if self._own:
-            await self._ask("GET", f"{self._root}/health")
-        answer = await self._ask("GET", f"{self._api}/models")
-        try:
-            return frozenset(str(model["id"]) for model in json.loads(answer)["data"])
-        except (ValueError, KeyError, TypeError):
-            raise ProbeFailed("its list of models cannot be read", sure=True) from None
+            await self._ask("GET", self._root + HEALTH_PATH)
+        names = read_models(await self._ask("GET", self._api + MODELS_PATH))
+        if names is None:
+            raise ProbeFailed("its list of models cannot be read", sure=True)
+        return frozenset(names)
 
     async def warm_up(self, served_name: str) -> None:
         """See `Probe`. Only for our own: elsewhere each token is paid."""
@@ -104,7 +103,7 @@ class HttpProbe:
             return
         await self._ask(
             "POST",
-            f"{self._api}/completions",
+            self._api + PATHS["completions"],
             body={"model": served_name, "prompt": "warm-up", "max_tokens": 1, "temperature": 0},
             timeout_s=WARM_UP_TIMEOUT_S,
         )

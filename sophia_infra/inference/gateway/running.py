@@ -71,7 +71,7 @@ class Gateway:
         self._transports = {
             name: _transport(name, backend, environ, clock) for name, backend in config.backends.items()
         }
-        books = AsyncLedger(ledger, budgets=_scopes(config), recover_every_s=None, now=clock.now)
+        books = AsyncLedger(ledger, budgets=_scopes(config), now=clock.now)
         self.metrics = GatewayMetrics(_known(config), pressure=books.pressure, users=config.users)
         self.ledger = WatchedLedger(books, clock=clock, on_recovered=self.metrics.on_settled)
         self.pool = WarmPool(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -12,7 +11,7 @@ from sophia_infra.inference.clock import Clock
 from sophia_infra.inference.gateway.connections import ConnectionPool
 from sophia_infra.inference.gateway.wire import Connection, WireBroken
 from sophia_infra.inference.openai_paths import PATHS, read_count, tokenize_body
-from sophia_infra.inference.sse import DONE, EventReader
+from sophia_infra.inference.sse import EventStream
 from sophia_infra.inference.status_failures import error_fields, status_failed
 from sophia_infra.inference.upstream import AttemptFailed, Endpoint, RawAnswer, RawStream
 
@@ -120,37 +119,26 @@ class _WireStream:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._reader = EventReader()
-        self._ready: deque[bytes] = deque()
-        self._ended = False
+        self._events = EventStream(self._next_piece)
         self._closed = False
 
     async def next(self) -> bytes | None:
-        while not self._ready:
-            if self._ended:
-                return None
-            try:
-                piece = await self._connection.next_piece()
-            except WireBroken as broken:
-                raise _failure(broken) from None
-            if piece is None:
-                self._ended = True
-                self._ready.extend(self._reader.end())
-            else:
-                self._ready.extend(self._reader.feed(piece))
-        payload = self._ready.popleft()
-        if payload == DONE:
-            self._ended = True
-        return payload
+        return await self._events.next()
 
     async def aclose(self) -> None:
         if self._closed:
             return
         self._closed = True
-        if self._ended:
+        if self._events.has_ended:
             self._connection.finish()
         else:
             self._connection.abort()
+
+    async def _next_piece(self) -> bytes | None:
+        try:
+            return await self._connection.next_piece()
+        except WireBroken as broken:
+            raise _failure(broken) from None
 
 
 async def _read(connection: Connection, limit_bytes: int) -> bytes:

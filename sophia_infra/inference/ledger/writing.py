@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
-from time import monotonic
 from typing import cast
 
 from sophia_infra.inference.budgets import (
@@ -68,7 +67,6 @@ class AsyncLedger:
         budgets: known beforehand, so that `pressure` is right from the first call on; others are learnt.
         max_batch: most calls in one transaction.
         max_waiting: calls that may wait; the next one fails, so that a dead database costs no memory.
-        recover_every_s: pause between two looks for expired reservations, the first at once; None: never.
         now: the date, for `pressure` and recovery.
     """
 
@@ -79,14 +77,12 @@ class AsyncLedger:
         budgets: Iterable[BudgetScope] = (),
         max_batch: int = 256,
         max_waiting: int = 20_000,
-        recover_every_s: float | None = 60.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._ledger = ledger
         self._now = now
         self._max_batch = max_batch
         self._max_waiting = max_waiting
-        self._recover_every_s = recover_every_s
         self._budgets: dict[str, InferenceBudget] = {scope.name: scope.budget for scope in budgets}
         keys = [WindowKey(name, *start) for name in self._budgets for start in windows(now())]
         self._windows: dict[WindowKey, WindowSums] = ledger.windows(keys) if keys else {}
@@ -115,7 +111,7 @@ class AsyncLedger:
         await self._do(Release(request_id))
 
     async def recover(self, now: datetime | None = None) -> tuple[UsageEntry, ...]:
-        """See `Ledger.recover`. It is also done every `recover_every_s`."""
+        """See `Ledger.recover`. Nothing does it by itself: `gateway.watched_ledger` asks for it."""
         return cast(tuple[UsageEntry, ...], await self._do(_Recover(now or self._now())))
 
     def pressure(self, user: str) -> int:
@@ -159,23 +155,15 @@ class AsyncLedger:
     # From here on in the writing thread.
 
     def _write_all(self) -> None:
-        every_s = self._recover_every_s
-        next_recovery_s = monotonic()
         closing = False
         while not closing:
-            wait_s = None
-            if every_s is not None:
-                if monotonic() >= next_recovery_s:
-                    self._recover(self._now())
-                    next_recovery_s = monotonic() + every_s
-                wait_s = max(0.0, next_recovery_s - monotonic())
-            batch, closing = self._gather(wait_s)
+            batch, closing = self._gather()
             self._write(batch)
 
-    def _gather(self, wait_s: float | None) -> tuple[list[_Waiting], bool]:
+    def _gather(self) -> tuple[list[_Waiting], bool]:
         batch: list[_Waiting] = []
         try:
-            item = self._queue.get(timeout=wait_s)
+            item = self._queue.get()
             while item is not None:
                 batch.append(item)
                 if len(batch) == self._max_batch:

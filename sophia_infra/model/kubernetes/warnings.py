@@ -85,7 +85,7 @@ def _warn_of_fallbacks(kube: KubernetesConfig, machines: Mapping[str, InstanceCo
             continue
         model = CATALOGUE[machine.type].gpu_model
         choices = machine.launch_choices[1:]
-        if any(CATALOGUE[choice.type].gpu_model != model for choice in choices):
+        if any(CATALOGUE[choice.instance_type].gpu_model != model for choice in choices):
             yield (
                 f"sophia:fleet.{name}.fallbacks: places were counted for {model}; on another GPU model the "
                 "pods that choose it stay pending"

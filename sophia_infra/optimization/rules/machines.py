@@ -117,7 +117,7 @@ def find_schedules(look: Look) -> Iterator[Recommendation]:
                 f"100 GiB there cost {format_usd(look.fleet.usd_per_gib_month * 100)} a month",
                 "`fallbacks` or `wait_for_capacity` in the file, since a relaunch can be refused",
             ),
-            change=StackChange((RemoveMachine(machine.name),), reversible=True),
+            change=StackChange((RemoveMachine(machine.name),)),
         )
 
 

@@ -14,10 +14,10 @@ from decimal import Decimal
 
 from sophia_infra.joining import merge_user_data
 from sophia_infra.lambda_cloud import InstanceTypeWithCapacity, LambdaCloudError, LaunchRequest, NoCapacity
+from sophia_infra.model.launch_choice import LaunchChoice
 from sophia_infra.model.price_book import PriceBook
 from sophia_infra.model.scaled_tags import SCALER_TAG, ScaledName, scaled_name
 from sophia_infra.provider.errors import JournalUnwritable
-from sophia_infra.provider.instance_spec import Candidate
 from sophia_infra.provider.journal import Intent, Journal
 from sophia_infra.provider.session import Session
 from sophia_infra.provider.tags import LAUNCHED_AT_TAG, NAME_TAG, STACK_TAG
@@ -49,7 +49,7 @@ class Launched:
     """
 
     name: ScaledName
-    candidate: Candidate
+    candidate: LaunchChoice
     id: str | None = None
     uncertain: bool = False
     refusals: tuple[str, ...] = ()
@@ -128,11 +128,11 @@ def choose_candidates(
     books: Books,
     limits: Limits,
     prices: PriceBook,
-) -> tuple[list[Candidate], tuple[str, ...]]:
+) -> tuple[list[LaunchChoice], tuple[str, ...]]:
     """Where a node may be launched now: every type in every region, in the order of the file, that lists room
     and breaks no limit; and what kept the others back.
     """
-    fitting: list[Candidate] = []
+    fitting: list[LaunchChoice] = []
     limited: list[str] = []
     for instance_type in pool.types:
         reached = books.limits_reached(instance_type, price_of(instance_type, types, prices), limits)
@@ -143,7 +143,7 @@ def choose_candidates(
         rooms = [one for one in pool.regions if sold and one in sold.regions_with_capacity]
         if not rooms:
             limited.append("capacity")
-        fitting += [Candidate(instance_type, region) for region in rooms]
+        fitting += [LaunchChoice(instance_type, region) for region in rooms]
     return fitting, tuple(dict.fromkeys(limited))
 
 
@@ -152,7 +152,7 @@ def launch_node(
     stack: str,
     pool: PoolSettings,
     number: int,
-    candidates: Sequence[Candidate],
+    candidates: Sequence[LaunchChoice],
     boot_text: BootText,
     ensure_leading: Callable[[], None],
 ) -> Launched:
@@ -205,7 +205,7 @@ def _request(
     stack: str,
     pool: PoolSettings,
     name: ScaledName,
-    candidate: Candidate,
+    candidate: LaunchChoice,
     boot_text: BootText,
     launched_at_s: float,
 ) -> LaunchRequest:

@@ -2,6 +2,7 @@
 
 A machine that is being ended is noted here before its node goes: a scaler that starts anew on this host goes
 on. On another host it meets a machine without a node, and gives it up after the time a boot may take.
+A note that cannot be written is said and passed over: a full disk launches nothing and keeps nothing billed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from sophia_infra.lambda_cloud import LambdaCloudError, NotFound
+from sophia_infra.provider.errors import JournalUnwritable
 from sophia_infra.provider.journal import Intent, Journal
 from sophia_infra.provider.session import Session
 from sophia_infra.scaling.nodes.cluster import NodeKeeper, NodeSeen
@@ -53,6 +55,7 @@ class Endings:
         self._keeper = keeper
         self._ensure_leading = ensure_leading
         self._on_problem = on_problem
+        self._released_at_s: dict[str, float] = {}
 
     @property
     def _journal(self) -> Journal:
@@ -72,15 +75,17 @@ class Endings:
         return found
 
     def last_release_s(self, pool: str) -> float | None:
-        """When a node of the pool was last released from this host."""
+        """When a node of the pool was last released, by this process or from this host."""
         intent = self._journal.find(self._release_key(pool))
-        return None if intent is None else min(intent.begun_at_s, self._session.clock.now())
+        noted_s = None if intent is None else min(intent.begun_at_s, self._session.clock.now())
+        known_s = (noted_s, self._released_at_s.get(pool))
+        return max((one for one in known_s if one is not None), default=None)
 
     def begin(self, pool: PoolSettings, machine: ScaledMachine) -> bool:
         """Release one node: cordon it, or end it where there is no cluster. Whether its machine was ended."""
         self._ensure_leading()
         now_s = self._session.clock.now()
-        self._journal.write(Intent(self._release_key(pool.name), now_s, machine.id))
+        self._note_release(pool, machine, now_s)
         if self._keeper is None:
             self.end(machine)
             return True
@@ -110,7 +115,7 @@ class Endings:
             return True
         if now_s - since_s >= pool.drain_timeout_s:
             self._keeper.end_drain(machine.name.name)
-            self._journal.write(Intent(self._release_key(pool.name), now_s, machine.id))
+            self._note_release(pool, machine, now_s)
             self._on_problem(
                 f"{machine.name.name} is kept: {', '.join(left[:3])} did not leave it within "
                 f"{pool.drain_timeout_s / 60:.0f} min"
@@ -135,7 +140,7 @@ class Endings:
         self._ensure_leading()
         key = f"{self._stack}/{machine.name.name}/{machine.id}/ending"
         if self._journal.find(key) is None:
-            self._journal.write(Intent(key, self._session.clock.now(), machine.id))
+            self._note(Intent(key, self._session.clock.now(), machine.id))
         if self._keeper is not None and has_node:
             try:
                 self._keeper.delete(machine.name.name)
@@ -153,6 +158,16 @@ class Endings:
             self._on_problem(f"{machine.name.name} ({machine.id}) is not ended yet: {error}")
         finally:
             self._session.instances.make_stale()
+
+    def _note_release(self, pool: PoolSettings, machine: ScaledMachine, now_s: float) -> None:
+        self._released_at_s[pool.name] = now_s
+        self._note(Intent(self._release_key(pool.name), now_s, machine.id))
+
+    def _note(self, intent: Intent) -> None:
+        try:
+            self._journal.write(intent)
+        except JournalUnwritable as error:
+            self._on_problem(str(error))
 
     def _release_key(self, pool: str) -> str:
         return f"{self._stack}/{pool}/released"

@@ -19,6 +19,7 @@ from sophia_infra.lambda_cloud import install_redaction
 from sophia_infra.metrics_server import CannotListen, ListenError, parse_address
 from sophia_infra.model.errors import ConfigError, Problem
 from sophia_infra.model.scaling_site import ForecasterSite, NodeScalerSite, read_site
+from sophia_infra.privacy import forbid_core_dumps
 from sophia_infra.provider.errors import SettingsRefused
 from sophia_infra.scaling.errors import ScalingError
 from sophia_infra.scaling.serving.forecasting import run_forecaster
@@ -35,6 +36,7 @@ _Site = TypeVar("_Site", bound=BaseModel)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until a signal; the exit code."""
+    forbid_core_dumps()
     options = _parser().parse_args(arguments)
     try:
         listen = parse_address(options.listen)

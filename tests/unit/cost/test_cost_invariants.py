@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sophia_infra.cost import CostReport, CostRow, StackTerms, build_report, plan_rows, sum_rows
-from sophia_infra.cost.document import build_document
+from sophia_infra.cost.document_building import build_document
 from sophia_infra.cost.terms import BudgetTerms, QuotaTerms
 from sophia_infra.cost.totals import Totals
 from sophia_infra.engine.events import Step

@@ -30,7 +30,8 @@ from sophia_infra.cost import (
     read_plan,
     words,
 )
-from sophia_infra.cost.document import CostDocument, build_document
+from sophia_infra.cost.document import CostDocument
+from sophia_infra.cost.document_building import build_document
 from sophia_infra.cost.markdown import MARKER, escape, render_markdown
 from sophia_infra.cost.schema import SCHEMA_FILE, build_schema
 from sophia_infra.cost.terms import terms_of_plan
@@ -288,7 +289,7 @@ def test_an_empty_plan_is_said() -> None:
 def test_the_cost_room_is_light_to_import() -> None:
     """Costs a fresh interpreter: `cost diff` has 0.4 s for all, and these would take half of it."""
     code = (
-        "import sys, sophia_infra.cost, sophia_infra.cost.document, sophia_infra.cost.markdown\n"
+        "import sys, sophia_infra.cost, sophia_infra.cost.document_building, sophia_infra.cost.markdown\n"
         "print([name for name in ('pydantic', 'requests', 'yaml', 'rich', 'pulumi') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

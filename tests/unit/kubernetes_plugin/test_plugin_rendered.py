@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import base64
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +94,28 @@ def test_two_writers_of_one_file_are_refused(rendered: Rendered) -> None:
         rendered.create(asks(body(), "two"))
 
 
-def test_secrets_in_plain_text_are_warned_of(rendered: Rendered, listener: Listener) -> None:
-    rendered.create(asks(body("Secret", data={"p": "aGlkZGVu"})))
+def test_no_secret_value_is_written_and_that_is_said(
+    rendered: Rendered, listener: Listener, tmp_path: Path
+) -> None:
+    secret = body("Secret", data={"p": "aGlkZGVu"}, type="Opaque")
+    _, outputs = rendered.create(asks(secret))
+    text = (tmp_path / "1-manifest/v1-secret-shop-settings.yaml").read_text()
+    assert "aGlkZGVu" not in text
+    written = yaml.safe_load(text)
+    assert base64.b64decode(written["data"]["p"]) == b"secret-not-written-here"
+    assert {**written, "data": secret["data"]} == secret
+    assert outputs.value["data"] == {"p": "aGlkZGVu"}, "the engine keeps the value, encrypted"
     assert len(listener.warnings) == 1
-    assert "plain text" in listener.warnings[0]
+    assert "stand-ins" in listener.warnings[0]
+
+
+def test_a_secret_inside_another_object_is_not_written_either(rendered: Rendered, tmp_path: Path) -> None:
+    request = asks(body(data={"shown": "1", "password": "hidden", "more": {"list": ["hidden", "hidden"]}}))
+    marked = frozenset({("data", "password"), ("data", "more", "list")})
+    rendered.create(replace(request, new=Properties(request.new.value, marked)))
+    text = (tmp_path / "1-manifest/v1-configmap-shop-settings.yaml").read_text()
+    assert "hidden" not in text
+    assert yaml.safe_load(text)["data"]["shown"] == "1"
 
 
 def test_there_is_nothing_to_import(rendered: Rendered) -> None:

@@ -10,8 +10,8 @@ from sophia_infra.manifests import inference_backend
 from sophia_infra.manifests.autoscaling import GPU_METRIC
 from sophia_infra.manifests.keda import scaled_object
 from sophia_infra.model.kubernetes import AutoscaleConfig
-from sophia_infra.monitoring.expressions import metric_names
 from sophia_infra.monitoring.inventory import inventory
+from tests.promql_expressions import metric_names
 from tests.unit.manifests.sites import row, site_of, sites
 
 SERVER, DOOR = "lambda-inference", "inference-gateway"

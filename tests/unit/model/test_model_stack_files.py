@@ -48,7 +48,6 @@ def test_the_five_instances_of_the_plan_are_where_it_puts_them(name: str) -> Non
     stack = load_stack_config(ROOT / f"Pulumi.{name}.yaml")
     assert {key: (i.type, i.region, i.always_on) for key, i in stack.fleet.items()} == PLACES
     assert stack.instances() == stack.fleet
-    assert set(stack.gpu_count_by_type().values()) == {1}
 
 
 @pytest.mark.parametrize("name", ["local", "production"])

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from sophia_infra.model.errors import UnknownPrice
-from sophia_infra.model.instance import LaunchChoice
+from sophia_infra.model.launch_choice import LaunchChoice
 from sophia_infra.model.price_book import PriceBook
 from sophia_infra.model.stack_config import StackConfig, parse_stack_config
 from tests.unit.model.model_stacks import right_stack, with_changes
@@ -31,8 +31,6 @@ def test_dollars_and_gpus_follow_the_phase() -> None:
     book = PriceBook.fallback()
     assert stack.usd_per_hour(book) == Decimal("3.58")
     assert stack.usd_per_hour(book, 3) == Decimal("35.50")
-    assert stack.gpu_count_by_type() == {"gpu_1x_gh200": 1, "gpu_1x_a10": 1}
-    assert stack.gpu_count_by_type(3) == {"gpu_1x_gh200": 1, "gpu_1x_a10": 1, "gpu_8x_h100_sxm5": 8}
 
 
 def test_an_empty_fleet_costs_nothing_and_needs_no_key() -> None:
@@ -40,7 +38,6 @@ def test_an_empty_fleet_costs_nothing_and_needs_no_key() -> None:
         {"sophia:endpoint": "lambda", "sophia:budget": {"limit": "$1/h"}, "sophia:fleet": {}}, "x"
     )
     assert stack.usd_per_hour(PriceBook.fallback()) == 0
-    assert stack.gpu_count_by_type() == {}
 
 
 def test_a_stack_with_a_type_that_has_no_price_cannot_be_costed() -> None:

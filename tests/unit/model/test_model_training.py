@@ -43,7 +43,7 @@ def problems(**changes: Any) -> list[Conflict]:
 def test_the_plans_cluster_corrected() -> None:
     config = cluster()
     assert config.type == "gpu_8x_h100_sxm5"
-    assert (config.min_nodes, config.max_nodes, config.is_elastic) == (1, 8, True)
+    assert (config.min_nodes, config.max_nodes) == (1, 8)
     assert (config.max_usd, config.max_hours) == (Decimal(6500), 24)
     assert config.hints == ()
 
@@ -51,7 +51,6 @@ def test_the_plans_cluster_corrected() -> None:
 def test_promised_defaults() -> None:
     config = cluster(min_nodes=...)
     assert config.min_nodes is None
-    assert not config.is_elastic
     assert config.bootstrap == "torchrun_ssh"
     assert (config.ssh_user, config.results, config.env, config.fallbacks) == ("ubuntu", "results", (), ())
     assert (config.wait_for_capacity, config.checkpoints, config.ssh_key) == (None, None, None)

@@ -9,12 +9,12 @@ import pytest
 
 from sophia_infra.model.stack_config import load_stack_config
 from sophia_infra.monitoring.coverage import SIGNALS, Row, coverage, render_markdown, uncovered
-from sophia_infra.monitoring.expressions import SYNTHETIC_LABELS, metric_names
 from sophia_infra.monitoring.inventory import inventory
 from sophia_infra.monitoring.rule import Recording
 from sophia_infra.monitoring.rules import all_alerts, all_rules
 from sophia_infra.monitoring.terms import Service, Terms, terms_of
 from tests.monitoring.cluster_cases import cluster_terms
+from tests.promql_expressions import metric_names
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -56,7 +56,7 @@ def test_every_metric_and_alert_of_a_cell_exists() -> None:
         for signal, cell in row.cells.items():
             assert cell.metrics, f"{row.name} {signal}"
             for name in cell.metrics:
-                assert name in inventory() or name in SYNTHETIC_LABELS, f"{row.name} {signal}: {name}"
+                assert name in inventory(), f"{row.name} {signal}: {name}"
             assert set(cell.alerts) <= set(alerts), f"{row.name} {signal}"
 
 

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from sophia_infra.monitoring.dashboards import all_dashboards, boards, queries
-from sophia_infra.monitoring.expressions import SYNTHETIC_LABELS, metric_names, scraped_labels, selectors
 from sophia_infra.monitoring.inventory import inventory
 from sophia_infra.monitoring.rule import Recording, runbook_anchor
 from sophia_infra.monitoring.rules import all_alerts, all_rules
 from sophia_infra.monitoring.terms import Terms
 from tests.monitoring.rule_cases import CHECKOUT, local_terms
+from tests.promql_expressions import metric_names, scraped_labels, selectors
 
 _RUNBOOKS = "https://runbooks.example.com/runbooks.md"
 _MOST_PANELS = 16
@@ -199,7 +199,7 @@ def test_every_metric_is_exported_or_recorded(variant: str) -> None:
     recorded = {
         rule.record for group in all_rules(terms) for rule in group.rules if isinstance(rule, Recording)
     }
-    known = {*inventory(), *SYNTHETIC_LABELS, *recorded}
+    known = {*inventory(), *recorded}
     unknown = {
         (name, title, metric)
         for name, board in made(variant).items()

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sophia_infra.monitoring.expressions import (
+from sophia_infra.monitoring.inventory import Metric, inventory
+from tests.promql_expressions import (
     Grouping,
     Selector,
     groupings,
@@ -15,7 +16,6 @@ from sophia_infra.monitoring.expressions import (
     scraped_labels,
     selectors,
 )
-from sophia_infra.monitoring.inventory import Metric, inventory
 
 
 @pytest.mark.parametrize(

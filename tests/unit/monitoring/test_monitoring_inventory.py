@@ -9,19 +9,18 @@ from importlib import resources
 
 import pytest
 
-from sophia_infra.monitoring.expressions import (
-    SYNTHETIC_LABELS,
+from sophia_infra.monitoring.inventory import inventory
+from sophia_infra.monitoring.rule import Recording, Rule
+from sophia_infra.monitoring.rules import all_rules
+from sophia_infra.monitoring.terms import Terms
+from tests.monitoring.cluster_cases import cluster_terms
+from tests.promql_expressions import (
     groupings,
     made_labels,
     metric_names,
     scraped_labels,
     selectors,
 )
-from sophia_infra.monitoring.inventory import inventory
-from sophia_infra.monitoring.rule import Recording, Rule
-from sophia_infra.monitoring.rules import all_rules
-from sophia_infra.monitoring.terms import Terms
-from tests.monitoring.cluster_cases import cluster_terms
 
 
 def _rules(terms: Terms) -> list[Rule]:
@@ -44,7 +43,7 @@ def _recorded(rules: list[Rule]) -> dict[str, frozenset[str]]:
 def _labels_of_metric(name: str, recorded: dict[str, frozenset[str]]) -> frozenset[str]:
     if name in inventory():
         return scraped_labels(inventory()[name])
-    return recorded.get(name, SYNTHETIC_LABELS.get(name, frozenset()))
+    return recorded.get(name, frozenset())
 
 
 def _labels_of(expr: str, recorded: dict[str, frozenset[str]]) -> frozenset[str]:
@@ -53,7 +52,7 @@ def _labels_of(expr: str, recorded: dict[str, frozenset[str]]) -> frozenset[str]
 
 
 def _unknown_metrics(rules: list[Rule]) -> Iterator[str]:
-    known = {*inventory(), *_recorded(rules), *SYNTHETIC_LABELS}
+    known = {*inventory(), *_recorded(rules)}
     for rule in rules:
         for name in sorted(metric_names(rule.expr) - known):
             yield f"{_name(rule)} asks for {name or 'a series without a name'}, which nobody exports"

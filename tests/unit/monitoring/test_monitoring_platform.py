@@ -7,13 +7,13 @@ from collections import Counter
 
 import pytest
 
-from sophia_infra.monitoring.expressions import SYNTHETIC_LABELS, metric_names, scraped_labels
 from sophia_infra.monitoring.inventory import inventory
 from sophia_infra.monitoring.rule import Recording
 from sophia_infra.monitoring.rules import all_rules
 from tests.monitoring.healthy import ABSENT_IN_HEALTH, healthy_platform
 from tests.monitoring.platform import Line, Page, Platform, Series, age, constant, moment
 from tests.monitoring.rule_cases import local_terms
+from tests.promql_expressions import metric_names, scraped_labels
 
 _NODE = "sophia-ai-core"
 
@@ -23,7 +23,7 @@ def test_every_metric_of_a_rule_is_there_or_absent_for_a_reason() -> None:
     made = {name for name, _, _ in healthy_platform().stored()}
     rules = [rule for group in all_rules(local_terms()) for rule in group.rules]
     recorded = {rule.record for rule in rules if isinstance(rule, Recording)}
-    known = made | recorded | ABSENT_IN_HEALTH | set(SYNTHETIC_LABELS)
+    known = made | recorded | ABSENT_IN_HEALTH
     assert {name for rule in rules for name in metric_names(rule.expr)} - known == set()
 
 
@@ -31,7 +31,7 @@ def test_every_series_is_in_the_inventory_with_no_label_that_it_has_not() -> Non
     wrong: dict[str, set[str]] = {}
     for name, labels, _ in healthy_platform().stored():
         metric = inventory().get(name)
-        allowed = SYNTHETIC_LABELS.get(name) or (scraped_labels(metric) if metric else frozenset())
+        allowed = scraped_labels(metric) if metric else frozenset()
         if labels.keys() - allowed:
             wrong.setdefault(name, set()).update(labels.keys() - allowed)
     assert wrong == {}

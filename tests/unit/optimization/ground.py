@@ -246,7 +246,7 @@ class Ground:
 
     def words(self) -> list[str]:
         """The events of the log."""
-        return [str(row["event"]) for row in self.log().lines.read()]
+        return [str(row["event"]) for row in self.log().rows()]
 
 
 def _sorted(rows: list[dict[str, Any]]) -> list[Mapping[str, Any]]:

@@ -80,7 +80,7 @@ def test_an_action_survives_a_death_anywhere(
         states = Counter(one.state for one in ground.log().actions().values())
         assert states["kept"] == 1
         assert set(states) <= {"kept", "abandoned"}
-        assert ground.log().lines.verify() == []
+        assert ground.log().verify() == []
         return died
 
     deaths = moments(where, when, prepare, case)

@@ -15,17 +15,18 @@ from sophia_infra.lambda_cloud import LambdaCloud, LambdaCloudError
 from sophia_infra.model.resource_tokens import resource_token
 from sophia_infra.provider.errors import ProviderError
 from sophia_infra.provider.filesystem import FilesystemKind
+from sophia_infra.provider.firewall_ruleset import FirewallRulesetKind
 from sophia_infra.provider.fleet_ready import FleetReadyKind
 from sophia_infra.provider.instance import InstanceKind
 from sophia_infra.provider.journal import Intent, Journal
-from sophia_infra.provider.outcome import Kind, Props
+from sophia_infra.provider.outcome import Kind, PartlyCreated, Props
 from sophia_infra.provider.session import Session
 from sophia_infra.provider.ssh_key import SshKeyKind
 
 INSTANCE = "instance"
 INSTANCE_TOKEN = resource_token("Instance", "dynamic")
 # What depends on others goes before them.
-_DELETED_IN_ORDER = ("ready", INSTANCE, "filesystem", "key")
+_DELETED_IN_ORDER = ("ready", INSTANCE, "ruleset", "filesystem", "key")
 
 
 class Killed(BaseException):
@@ -139,7 +140,7 @@ class Engine:
                 continue
             try:
                 ids[resource.name] = self._step(resource, ids, kinds, doom, forced == resource.name)
-            except (LambdaCloudError, ProviderError) as error:
+            except (LambdaCloudError, ProviderError, PartlyCreated) as error:
                 failures.append(error)
         if failures:
             raise Failed(failures)
@@ -264,6 +265,7 @@ def _kinds(session: Session) -> dict[str, Kind]:
     return {
         "key": SshKeyKind(session),
         "filesystem": FilesystemKind(session),
+        "ruleset": FirewallRulesetKind(session),
         INSTANCE: InstanceKind(session),
         "ready": FleetReadyKind(session),
     }

@@ -35,7 +35,6 @@ class Stage:
         self._clients = contextlib.ExitStack()
         with cloud.lock:
             cloud.ssh_keys.add(KEY_NAME, PUBLIC_KEY)
-        self._first_request = 0
 
     def close(self) -> None:
         self._clients.close()

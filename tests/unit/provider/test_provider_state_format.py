@@ -16,10 +16,11 @@ from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.runtime import rpc
 
 from sophia_infra.model.errors import Refused
+from sophia_infra.model.launch_choice import LaunchChoice
 from sophia_infra.model.resource_tokens import KINDS, chosen_provider, kind_of, resource_token
 from sophia_infra.provider import dynamic, errors, resources, serving
 from sophia_infra.provider.engine_watch import EngineGone
-from sophia_infra.provider.instance_spec import Candidate, InstanceSpec, Machine, outputs_of
+from sophia_infra.provider.instance_spec import InstanceSpec, Machine, outputs_of
 from sophia_infra.provider.outcome import UNKNOWN, Checked, Created, Diff, Found, Kind
 from sophia_infra.provider.session import Session
 from sophia_infra.provider.tags import LaunchKey, Owner
@@ -109,7 +110,7 @@ def test_a_key_is_read_back_from_its_tags_and_from_nobody_elses() -> None:
 
 def test_the_state_of_a_machine_has_exactly_these_properties() -> None:
     outputs = outputs_of(
-        WHOLE_SPEC, Machine("a" * 32, Candidate("gpu_1x_a10", "us-east-1"), "core"), adopted=False
+        WHOLE_SPEC, Machine("a" * 32, LaunchChoice("gpu_1x_a10", "us-east-1"), "core"), adopted=False
     )
     assert sorted(set(outputs) - set(WHOLE_SPEC)) == [
         "adopted",

@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 
 from sophia_infra.emulator import Cloud, CloudSettings, EmulatorServer
 from sophia_infra.emulator.errors import Refused
-from sophia_infra.emulator.instances import LaunchOrder
+from sophia_infra.emulator.launch_orders import LaunchOrder
 from sophia_infra.lambda_cloud import LambdaCloudError
 from sophia_infra.model.clock import VirtualClock
 from sophia_infra.operations.doctor import Finding, FindingKind, examine, ids_in_state

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from sophia_infra.metrics_client.prometheus import PrometheusApi
-from sophia_infra.monitoring.expressions import metric_names
 from sophia_infra.monitoring.inventory import inventory
 from sophia_infra.monitoring.rule import Recording
 from sophia_infra.monitoring.rules import all_rules
@@ -14,6 +13,7 @@ from sophia_infra.reports.inference_facts import inference_of_prometheus
 from sophia_infra.reports.prometheus_facts import read_alerts, read_gpus, read_month
 from sophia_infra.reports.slo_facts import read_slo
 from tests.monitoring.rule_cases import local_terms
+from tests.promql_expressions import metric_names
 from tests.unit.lambda_cloud.service import Asked, Reply
 from tests.unit.metrics_client.prometheus_stand_in import AT_S, PrometheusStandIn, success, vector
 

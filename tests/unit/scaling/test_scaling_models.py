@@ -132,7 +132,7 @@ def test_a_lost_weekend_does_not_lift_the_level() -> None:
 
 def test_a_weekday_never_measured_is_like_the_others() -> None:
     whole = trace().true
-    local = WORK_CALENDAR.local_steps_of(whole)
+    local = WORK_CALENDAR.local_steps(whole.start_s, STEP_S, len(whole))
     values = np.where(local.weekday == 2, np.nan, whole.values)
     shape = fit_profile(make_series(whole.start_s, STEP_S, values), "week", WORK_CALENDAR).shape
     np.testing.assert_allclose(shape[2], shape[[0, 1, 3, 4]].mean(axis=0), rtol=0.05)
@@ -141,7 +141,7 @@ def test_a_weekday_never_measured_is_like_the_others() -> None:
 def test_a_weekday_of_its_own_kind_keeps_its_shape() -> None:
     """Every Wednesday night a batch runs: no chance, so it is not averaged away."""
     whole = trace().true
-    local = WORK_CALENDAR.local_steps_of(whole)
+    local = WORK_CALENDAR.local_steps(whole.start_s, STEP_S, len(whole))
     batch = (local.weekday == 2) & (local.second_of_day < 4 * HOUR_S)
     series = make_series(whole.start_s, STEP_S, whole.values + 8.0 * batch)
     profile = fit_profile(series, "week", WORK_CALENDAR)

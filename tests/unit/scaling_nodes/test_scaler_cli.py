@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from sophia_infra.cli import scaler_running
+from sophia_infra.cli import scaler_opening, scaler_running
 from sophia_infra.engine.home import Home
 from sophia_infra.model.scaler import ScalerConfig
 from sophia_infra.scaling.errors import SettingsRefused
@@ -53,8 +53,8 @@ def sophia(ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> A
     )
     environment = {**os.environ, "LAMBDA_API_URL": ground.url, "LAMBDA_API_KEY": API_KEY}
     environment["SOPHIA_HOME"] = str(home.root)
-    monkeypatch.setattr(scaler_running, "open_training_stack", lambda _stack: context)
-    monkeypatch.setattr(scaler_running, "environment_of", lambda _context: environment)
+    monkeypatch.setattr(scaler_opening, "open_training_stack", lambda _stack: context)
+    monkeypatch.setattr(scaler_opening, "environment_of", lambda _context: environment)
     # The emulator's clock stands still here, so that the session's clock would never reach a pace.
     monkeypatch.setattr("sophia_infra.provider.opening.clock_of", lambda _access: ground.clock)
 

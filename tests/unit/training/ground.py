@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sophia_infra.emulator import Cloud
-from sophia_infra.emulator.instances import LaunchOrder
+from sophia_infra.emulator.launch_orders import LaunchOrder
 from sophia_infra.engine.home import Home
 from sophia_infra.lambda_cloud import LambdaCloud, Pacer
 from sophia_infra.model.clock import VirtualClock

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import signal
@@ -13,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from sophia_infra.cli import training_cloud, training_runs
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.training import attending, opening
 from sophia_infra.training.errors import (
@@ -187,13 +185,6 @@ def test_a_sweep_says_what_it_did(site: Site) -> None:
 
 def test_an_unknown_one_click_cluster_is_missing(site: Site) -> None:
     assert "no machine of the 1-Click Cluster" in site.refused(RunMissing, "list", "--cluster-id", "0" * 32)
-
-
-def test_nobody_confirms_a_real_run_by_accident(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    context = training_cloud.open_training_stack("local")
-    real = context.config.model_copy(update={"endpoint": "lambda"})
-    assert not training_runs._confirmed(dataclasses.replace(context, config=real), yes=False)
-    assert training_runs._confirmed(dataclasses.replace(context, config=real), yes=True)
 
 
 def test_the_help_takes_no_room_of_the_cloud(site: Site) -> None:

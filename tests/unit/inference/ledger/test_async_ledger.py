@@ -55,7 +55,7 @@ def run(ledger: Ledger, body: Callable[[AsyncLedger], Awaitable[None]], **settin
     """Run `body` with an async ledger that recovers only when asked."""
 
     async def main() -> None:
-        books = AsyncLedger(ledger, **{"recover_every_s": None, "now": lambda: NOON, **settings})  # type: ignore[arg-type]
+        books = AsyncLedger(ledger, **{"now": lambda: NOON, **settings})  # type: ignore[arg-type]
         try:
             await body(books)
         finally:
@@ -142,7 +142,7 @@ def test_closing_writes_all_that_was_asked_for_and_later_calls_fail(
     gated: GatedLedger, open_again: Callable[[], Ledger]
 ) -> None:
     async def main() -> None:
-        books = AsyncLedger(gated, recover_every_s=None)
+        books = AsyncLedger(gated)
         gated.gate.clear()
         tracking = [asyncio.ensure_future(books.track(entry(f"r{number}"))) for number in range(300)]
         await asyncio.sleep(0)
@@ -204,19 +204,6 @@ def test_a_budget_of_nothing_is_full(ledger: Ledger) -> None:
         assert books.pressure("ann") == 100
 
     run(ledger, body, budgets=[of_all(hour="0")])
-
-
-def test_what_a_dead_gateway_left_is_recovered_at_the_start(ledger: Ledger) -> None:
-    ledger.reserve(reservation("left", "0.30"))
-
-    async def body(books: AsyncLedger) -> None:
-        await books.release("nobody")
-        found = ledger.find_entry("left")
-        assert found is not None
-        assert found.outcome == "unknown"
-        assert await books.recover() == ()
-
-    run(ledger, body, recover_every_s=60.0, now=lambda: NOON + timedelta(hours=1))
 
 
 def test_recover_gives_back_what_it_booked(ledger: Ledger) -> None:

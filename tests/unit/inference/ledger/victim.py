@@ -40,7 +40,7 @@ async def call_on(books: AsyncLedger, name: str, caller: int) -> None:
 
 
 async def main(address: str, name: str) -> None:
-    books = AsyncLedger(open_ledger(address, gateway_id=name), recover_every_s=None)
+    books = AsyncLedger(open_ledger(address, gateway_id=name))
     await asyncio.gather(*(call_on(books, name, caller) for caller in range(_CALLERS)))
 
 

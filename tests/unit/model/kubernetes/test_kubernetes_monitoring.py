@@ -11,7 +11,6 @@ from tests.unit.model.kubernetes.serving_stacks import DOOR, REMOVED, SERVER, SE
 
 MONITORING = (SECTION, "monitoring")
 SECRETS = (SECTION, "secrets")
-INGRESS = (SECTION, "ingress")
 KEDA = (SECTION, "autoscaling")
 
 CASES = [

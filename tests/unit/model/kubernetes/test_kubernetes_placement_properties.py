@@ -15,7 +15,6 @@ from sophia_infra.model.kubernetes.placement import place_on
 
 KINDS = ["gpu_1x_gh200", "gpu_1x_a6000", "gpu_2x_a6000", "gpu_1x_a100", "gpu_1x_a10", "cpu_4x_general"]
 MODELS = ["GH200", "A6000", "A100", "A10"]
-SHARES = {"time_slicing": st.integers(2, 16)}
 GIB = 1 << 30
 
 fleets = st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(["us-east-3", "us-south-1"])), max_size=5)

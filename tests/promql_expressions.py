@@ -9,7 +9,6 @@ from typing import Final, Literal
 from sophia_infra.monitoring.inventory import Metric
 
 __all__ = [
-    "SYNTHETIC_LABELS",
     "TARGET_LABELS",
     "Grouping",
     "Selector",
@@ -23,19 +22,13 @@ __all__ = [
 TARGET_LABELS: Final = frozenset({"namespace", "pod", "service", "container", "endpoint", "instance", "job"})
 """What a ServiceMonitor gives every series of its targets."""
 
-SYNTHETIC_LABELS: Final = {
-    "up": TARGET_LABELS | {"node", "metrics_path"},
-    "scrape_duration_seconds": TARGET_LABELS | {"node", "metrics_path"},
-    "scrape_samples_scraped": TARGET_LABELS | {"node", "metrics_path"},
-    "ALERTS": frozenset({"alertname", "alertstate", "severity", "owner", *TARGET_LABELS}),
-    "ALERTS_FOR_STATE": frozenset({"alertname", "severity", "owner", *TARGET_LABELS}),
-}
-"""Series that Prometheus makes itself -> their labels."""
-
 _HONOURED: Final = frozenset({"kube-state-metrics", "cadvisor", "kubelet", "dcgm-exporter"})
 """Exporters whose own labels win over those of the target (honorLabels)."""
 
 _WITH_NODE: Final = frozenset({"node-exporter", "cadvisor", "kubelet", "dcgm-exporter"})
+
+_OF_ANY_TARGET: Final = frozenset({"up", "scrape_duration_seconds", "scrape_samples_scraped"})
+"""Made by Prometheus for each target, those of `_WITH_NODE` among them."""
 
 _TOKEN: Final = re.compile(
     r"""(?P<space>\s+|\#[^\n]*)
@@ -134,7 +127,7 @@ def scraped_labels(metric: Metric) -> frozenset[str]:
     if metric.exporter not in _HONOURED:
         own = frozenset(f"exported_{label}" if label in TARGET_LABELS else label for label in own)
     extra = {"le"} if metric.type == "histogram" else set()
-    if metric.exporter in _WITH_NODE:
+    if metric.exporter in _WITH_NODE or metric.name in _OF_ANY_TARGET:
         extra |= {"node", "metrics_path"}
     return own | TARGET_LABELS | extra
 
