@@ -24,6 +24,9 @@ _FLOOR: Final = 0.02
 """Share of the level that is added to the profile where strays are ratios, so that a quiet night, when one
 call more is twice as many, teaches nothing about the day."""
 
+_NO_LEVEL: Final = 1e-9
+"""A level up to here is no load: a share of it would be divided by nearly nothing."""
+
 _BRIDGED_S: Final = 1800
 """Gaps of up to so many seconds are bridged by a line before a fit; longer ones are left out of it."""
 
@@ -106,6 +109,6 @@ class _ProfiledFit:
         return (series.values - usual) / worth, worth
 
     def _worth(self, usual: FloatArray) -> FloatArray:
-        if self.kind == "difference" or self.profile.level == 0.0:
+        if self.kind == "difference" or self.profile.level <= _NO_LEVEL:
             return np.ones_like(usual)
         return usual + _FLOOR * self.profile.level
