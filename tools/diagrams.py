@@ -1,9 +1,9 @@
-"""Draw the pictures of docs/architecture.md from what they show: contracts, imports, stack file.
+"""Draw the pictures of the documents from what they show: contracts, imports, stack file.
 
-    python tools/diagrams.py            # write them into the page, between their markers
-    python tools/diagrams.py --check    # exit code 1 when the page shows something else
+    python tools/diagrams.py            # write them into their pages, between their markers
+    python tools/diagrams.py --check    # exit code 1 when a page shows something else
 
-They are Mermaid, which the forge and the site draw.
+Those of docs/architecture.md are Mermaid, which the forge and the site draw; README.md has the house as text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import argparse
 import configparser
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import grimp
@@ -22,6 +22,7 @@ from sophia_infra.model.stack_config import load_stack_config
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PAGE = CHECKOUT / "docs" / "architecture.md"
+README = CHECKOUT / "README.md"
 _PACKAGE = "sophia_infra"
 
 
@@ -29,23 +30,42 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Draw the pictures of docs/architecture.md.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 when they are old")
     options = parser.parse_args()
-    before = PAGE.read_text(encoding="utf-8")
-    after = before
-    for name, lines in {"rooms": draw_rooms(), "fleet": draw_fleet(CHECKOUT / "Pulumi.local.yaml")}.items():
-        after = _replace(after, name, "\n".join(lines))
+    imports = frozenset(_imports())
+    old = [
+        page
+        for page, pictures in {
+            PAGE: {
+                "rooms": ("mermaid", draw_rooms(imports)),
+                "fleet": ("mermaid", draw_fleet(CHECKOUT / "Pulumi.local.yaml")),
+            },
+            README: {"house": ("text", draw_house(imports))},
+        }.items()
+        if _is_old(page, pictures, write=not options.check)
+    ]
     if options.check:
-        if after != before:
-            print("docs/architecture.md shows what was: run `python tools/diagrams.py`.", file=sys.stderr)
-        return int(after != before)
-    PAGE.write_text(after, encoding="utf-8")
-    return 0
+        for page in old:
+            print(f"{page.name} shows what was: run `python tools/diagrams.py`.", file=sys.stderr)
+    return int(options.check and bool(old))
 
 
-def draw_rooms() -> Iterator[str]:
+def draw_house(imports: Collection[tuple[str, str]]) -> Iterator[str]:
+    """A line for each layer, the command line first; then the rooms beside them and what each imports."""
+    layers = _layers()
+    yield from ("   ".join(layer) for layer in layers)
+    yield ""
+    placed = {room for layer in layers for room in layer}
+    outside = sorted({a for a, _ in imports} - placed | {b for _, b in imports} - placed)
+    width = max(len(room) for room in outside)
+    for room in outside:
+        known = sorted(b for a, b in imports if a == room)
+        yield f"{room:<{width}} -> {', '.join(known) or 'nothing of ours'}"
+
+
+def draw_rooms(imports: Collection[tuple[str, str]]) -> Iterator[str]:
     """Layers from the contract, and imports between rooms; none that a longer way implies."""
     layers = _layers()
     placed = {room for layer in layers for room in layer}
-    imports = {(a, b) for a, b in _imports() if a in placed and b in placed}
+    imports = {(a, b) for a, b in imports if a in placed and b in placed}
     yield "flowchart TD"
     for number, layer in enumerate(layers):
         beside = len(layer) > 1
@@ -112,11 +132,17 @@ def _without_detours(edges: set[tuple[str, str]]) -> set[tuple[str, str]]:
     }
 
 
-def _replace(text: str, name: str, drawing: str) -> str:
-    between = re.compile(rf"(<!-- {name}: begin[^>]*-->\n).*?(<!-- {name}: end -->)", re.DOTALL)
-    if not between.search(text):
-        raise SystemExit(f"docs/architecture.md has no markers for the picture {name}")
-    return between.sub(lambda found: f"{found[1]}\n```mermaid\n{drawing}\n```\n\n{found[2]}", text)
+def _is_old(page: Path, pictures: Mapping[str, tuple[str, Iterator[str]]], *, write: bool) -> bool:
+    before = after = page.read_text(encoding="utf-8")
+    for name, (language, lines) in pictures.items():
+        between = re.compile(rf"(<!-- {name}: begin[^>]*-->\n).*?(<!-- {name}: end -->)", re.DOTALL)
+        if not between.search(after):
+            raise SystemExit(f"{page.name} has no markers for the picture {name}")
+        block = f"\n```{language}\n" + "\n".join(lines) + "\n```\n\n"
+        after = between.sub(lambda found, block=block: f"{found[1]}{block}{found[2]}", after)  # type: ignore[misc]
+    if write and after != before:
+        page.write_text(after, encoding="utf-8")
+    return after != before
 
 
 def _id(name: str) -> str:
