@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from sophia_infra.backup.errors import StoreUnavailable
 from sophia_infra.backup.key import BackupKey
 from sophia_infra.backup.manifest import MANIFEST, Manifest, Part, PartKind, new_set_id
 from sophia_infra.backup.sealing import seal
@@ -45,11 +46,11 @@ def create_set(
     and `prune` removes what is left of it after a day.
 
     Raises:
-        StoreUnavailable: the store does not take it.
+        StoreUnavailable: the store does not take it, or another one removed it meanwhile.
         DatabaseFailed: a dump ended with an error.
     """
     begun, started_s = now(), time.monotonic()
-    set_id = new_set_id(begun)
+    set_id = new_set_id(begun, (name.split("/")[1] for name in store.names(stack)))
     written = []
     for part in parts:
         say(f"copying {part.name}")
@@ -76,8 +77,22 @@ def create_set(
         parts=tuple(written),
         notes=tuple(notes),
     ).sealed(key)
+    _look_for_all(store, manifest)
     store.put(f"{stack}/{set_id}/{MANIFEST}", [manifest.as_text().encode()])
     return manifest
+
+
+def _look_for_all(store: Store, manifest: Manifest) -> None:
+    """A `prune` whose clock is a day ahead takes a set that is being made for one of a maker that died."""
+    folder = f"{manifest.stack}/{manifest.set_id}"
+    there = set(store.names(folder))
+    gone = [part.name for part in manifest.parts if f"{folder}/{part.name}" not in there]
+    if gone:
+        raise StoreUnavailable(
+            f"Set {manifest.set_id} was removed from {store.place} while it was made: {gone[0]} is gone.",
+            next_step="look at the clocks of this machine and of the one that runs `sophia backup prune`; "
+            "then run it again.",
+        )
 
 
 class _Counted:

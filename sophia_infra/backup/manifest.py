@@ -9,20 +9,31 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from sophia_infra.backup.errors import KeyRefused, SetDamaged, SetForeign
 from sophia_infra.backup.key import BackupKey
 
-__all__ = ["FORMAT", "MANIFEST", "SET_ID", "Manifest", "Part", "PartKind", "new_set_id", "parse_manifest"]
+__all__ = [
+    "FORMAT",
+    "MANIFEST",
+    "Manifest",
+    "Part",
+    "PartKind",
+    "begun_at",
+    "new_set_id",
+    "parse_manifest",
+]
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
-SET_ID: Final = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
+_SET_ID: Final = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 _PART_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
+_TIME_IN_ID: Final = "%Y%m%d-%H%M%S"
+_LAST_SECOND: Final = datetime.max.replace(microsecond=0, tzinfo=UTC)
 _MAC_CONTEXT: Final = b"sophia-backup manifest "
 
 PartKind = Literal["configuration", "state", "database", "records", "images"]
@@ -54,7 +65,8 @@ class Manifest:
     """A whole set: it is written last, so a set without one was never finished.
 
     Attributes:
-        set_id: `20260820-101112-3fa9c1`: when it was begun (UTC), and chance.
+        set_id: `20260820-101112-3fa9c1`: when it was begun (UTC), and chance. Sorts behind every set that was
+            there before it, whatever the clock said, see `new_set_id`.
         stack: name of the stack.
         made_at: UTC, ISO 8601 with seconds, of the moment before the first part was read: what happened
             later may be missing.
@@ -128,9 +140,28 @@ class Manifest:
         return _MAC_CONTEXT + json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
-def new_set_id(now: datetime) -> str:
-    """Sorts by time; two of one second differ by chance."""
-    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+def begun_at(set_id: str) -> datetime | None:
+    """The time in the name of a set (UTC); None when it names none: it is no set."""
+    if not _SET_ID.fullmatch(set_id):
+        return None
+    try:
+        return datetime.strptime(set_id[:15], _TIME_IN_ID).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def new_set_id(now: datetime, before: Iterable[str] = ()) -> str:
+    """A name that sorts behind all of `before`; two that are begun at once differ by chance.
+
+    It is the time, unless a set of `before` is as late: one of the two was made while a clock was wrong, so
+    the time goes on from that set's by a second. `Manifest.made_at` says what the clock said.
+    """
+    at = now.astimezone(UTC).replace(microsecond=0)
+    latest = max((found for set_id in before if (found := begun_at(set_id))), default=None)
+    if latest is not None and latest >= at:
+        # Of the last second of the calendar there is no next one; then chance decides.
+        at = latest + min(timedelta(seconds=1), _LAST_SECOND - latest)
+    return f"{at:{_TIME_IN_ID}}-{secrets.token_hex(3)}"
 
 
 def parse_manifest(data: bytes, stack: str, set_id: str) -> Manifest:

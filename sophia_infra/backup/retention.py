@@ -41,7 +41,8 @@ def plan_prune(
         unfinished: set id -> when it was begun, seconds since 1970.
         is_good: whether every part of a set is as it was written; asked from the newest on, until one is.
     """
-    newest_first = sorted(sets, key=lambda one: (one.made_at_s, one.set_id), reverse=True)
+    # By name, not by `made_at`: a clock that was wrong makes no set older than one that was there before it.
+    newest_first = sorted(sets, key=lambda one: one.set_id, reverse=True)
     keep: dict[str, str] = {}
     for count, word, period in (
         (retention.daily, "day", "%Y-%m-%d"),

@@ -19,6 +19,8 @@ __all__ = ["S3Store"]
 
 _PIECE_BYTES: Final = 16 << 20
 _NOT_THERE: Final = ("404", "NoSuchKey", "NotFound")
+_PASSES: Final = (429, 500, 502, 503, 504)
+"""Statuses that go by without anybody doing anything; boto3 asks again at each of them."""
 
 
 class S3Store:
@@ -108,12 +110,15 @@ class S3Store:
         try:
             yield
         except self._errors as error:
-            code = str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
+            response = getattr(error, "response", {})
+            code = str(response.get("Error", {}).get("Code", ""))
             if done == "read" and code in _NOT_THERE:
                 raise FileNotFoundError(code) from None
             raise StoreUnavailable(
                 f"The store {self.place} cannot be {done}: {code or type(error).__name__}.",
-                next_step="check bucket, address, credentials and network; then run it again.",
+                next_step="the service is busy or ill, and boto3 tried again for a while: run it later."
+                if response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) in _PASSES
+                else "check bucket, address, credentials and network; then run it again.",
             ) from error
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
-from sophia_infra.backup.errors import BackupError, SetDamaged, SetMissing
+from sophia_infra.backup.errors import BackupError, SetDamaged, SetMissing, StoreUnavailable
 from sophia_infra.backup.key import BackupKey
-from sophia_infra.backup.manifest import MANIFEST, SET_ID, Manifest, Part, parse_manifest
+from sophia_infra.backup.manifest import MANIFEST, Manifest, Part, begun_at, parse_manifest
 from sophia_infra.backup.sealing import unseal
 from sophia_infra.backup.stores import Store
 
@@ -25,7 +25,7 @@ class SetListing:
     """What a store holds of one stack.
 
     Attributes:
-        sets: whole ones, newest first.
+        sets: whole ones, newest first by their names, see `new_set_id`.
         unfinished: set id -> when it was begun, seconds since 1970: being made, or of a maker that died.
         unreadable: set id -> why its manifest cannot be used.
     """
@@ -44,18 +44,24 @@ class BackupSets:
 
     def listing(self) -> SetListing:
         """Reads the manifests only, and needs no key. Raises StoreUnavailable."""
-        whole: dict[str, bool] = {}
+        begun: dict[str, datetime] = {}
+        whole = set()
         for name in self.store.names(self.stack):
             pieces = name.split("/")
-            if len(pieces) == 3 and SET_ID.fullmatch(pieces[1]):
-                whole[pieces[1]] = whole.get(pieces[1], False) or pieces[2] == MANIFEST
+            if len(pieces) == 3 and (at := begun_at(pieces[1])):
+                begun[pieces[1]] = at
+                if pieces[2] == MANIFEST:
+                    whole.add(pieces[1])
         sets, unfinished, unreadable = [], {}, {}
-        for set_id in sorted(whole, reverse=True):
-            if not whole[set_id]:
-                unfinished[set_id] = _begun_at_s(set_id)
+        for set_id in sorted(begun, reverse=True):
+            if set_id not in whole:
+                unfinished[set_id] = begun[set_id].timestamp()
                 continue
             try:
                 sets.append(self._manifest(set_id))
+            except StoreUnavailable:
+                # Not one that cannot be used: without it an older set would be the latest.
+                raise
             except BackupError as error:
                 unreadable[set_id] = error.message
         return SetListing(tuple(sets), unfinished, unreadable)
@@ -77,7 +83,7 @@ class BackupSets:
                 )
             manifest = listing.sets[0]
         else:
-            manifest = self._manifest(set_id) if SET_ID.fullmatch(set_id) else self._missing(set_id)
+            manifest = self._manifest(set_id) if begun_at(set_id) else self._missing(set_id)
         manifest.check(key)
         return manifest
 
@@ -139,7 +145,3 @@ class BackupSets:
             raise SetDamaged(
                 f"Part {part.name} of set {manifest.set_id} is gone.", next_step="take an older set."
             ) from None
-
-
-def _begun_at_s(set_id: str) -> float:
-    return datetime.strptime(set_id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC).timestamp()
