@@ -198,6 +198,8 @@ class CostOptimizationEngine:
             problem = "nobody measured it" if usage is None else usage.problem
             if problem is not None:
                 yield f"{machine.name} is not judged by its usage: {problem}."
+        for name in sorted(fleet.names_in_change):
+            yield f"{name} is not judged: two machines run for it. Look again when `sophia up` has ended one."
         yield from self._usage.notes if self._usage is not None else ()
 
     def _again(self, recommendation_id: str) -> Recommendation | None:

@@ -5,6 +5,7 @@ Everything here was read at one moment by `gathering`; nothing here asks anybody
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -175,6 +176,18 @@ class Fleet:
     def own(self) -> tuple[MachineFacts, ...]:
         """Machines whose dollars are this stack's."""
         return tuple(one for one in self.machines if one.standing not in ("other stack", "untagged"))
+
+    @property
+    def names_in_change(self) -> frozenset[str]:
+        """Names of the file for which two machines run: the update that replaces the one has not ended."""
+        counts = Counter(one.name for one in self.machines if one.standing == "file")
+        return frozenset(name for name, count in counts.items() if count > 1)
+
+    @property
+    def of_file(self) -> tuple[MachineFacts, ...]:
+        """Machines of the file that a change of it can be advised for: a change names one, so one runs."""
+        changing = self.names_in_change
+        return tuple(one for one in self.machines if one.standing == "file" and one.name not in changing)
 
     @property
     def usd_per_hour(self) -> Decimal:

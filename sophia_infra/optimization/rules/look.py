@@ -37,10 +37,10 @@ class Look:
         return None if self.usage is None else self.usage.machines.get(machine.instance_id)
 
     def judged(self) -> Iterator[tuple[MachineFacts, MachineUsage]]:
-        """Machines of the stack file that run and were measured."""
-        for machine in self.fleet.machines:
+        """Machines of the stack file that run, one for a name, and were measured."""
+        for machine in self.fleet.of_file:
             usage = self.usage_of(machine)
-            if machine.standing == "file" and usage is not None:
+            if usage is not None:
                 yield machine, usage
 
     def price(self, machine: MachineFacts) -> Evidence:

@@ -30,9 +30,9 @@ _MILLION = Decimal(1_000_000)
 
 def find_serverless(look: Look) -> Iterator[Recommendation]:
     """Machines whose tokens would be cheaper to buy; none where the machine is the cheaper one."""
-    for machine in look.fleet.machines:
+    for machine in look.fleet.of_file:
         offer, tokens = look.config.token_offers.get(machine.name), look.fleet.tokens.get(machine.name)
-        if machine.standing != "file" or offer is None or tokens is None or len(tokens.weeks) < 2:
+        if offer is None or tokens is None or len(tokens.weeks) < 2:
             continue
         costs = [_week_usd(offer, *week) * WEEKS_PER_MONTH for week in tokens.weeks]
         mean = sum(costs, Decimal(0)) / len(costs)

@@ -6,6 +6,7 @@ import asyncio
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from sophia_infra.optimization.facts import Fleet, MachineFacts
 from sophia_infra.optimization.overlap import choose, conflict, savings_of
 from sophia_infra.optimization.recommendation import Kind, Recommendation, Saving, Verdict
 from sophia_infra.optimization.rules import Look, find_all
+from tests.effort import examples
 from tests.unit.optimization.facts import fact, filesystem, fleet, report
 from tests.unit.optimization.ground import Ground
 from tests.unit.optimization.shapes import machine, office
@@ -84,7 +86,7 @@ def _kept_names(whole: Fleet) -> set[str]:
     return {one.name for one in whole.machines if one.always_on or one.protected} | {"d"}
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(fleets, st.lists(st.sampled_from(sorted(TRACKS)), max_size=4))
 def test_only_strays_and_empty_filesystems_can_be_acted_on(whole: Fleet, shapes: list[str]) -> None:
     machines = {one.instance_id: one for one in whole.machines}
@@ -116,7 +118,7 @@ def _check_stray(machine: MachineFacts, whole: Fleet) -> None:
     assert machine.name not in _kept_names(whole)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(fleets, st.lists(st.sampled_from(sorted(TRACKS)), max_size=4), st.data())
 def test_savings_of_any_set_are_at_most_its_parts_and_the_run_rate(
     whole: Fleet, shapes: list[str], data: st.DataObject
@@ -134,10 +136,11 @@ def test_savings_of_any_set_are_at_most_its_parts_and_the_run_rate(
         assert one.saving.high <= sum((whole.worth[key] for key in one.savings), Decimal("0.01"))
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(fleets, st.lists(st.sampled_from(sorted(TRACKS)), max_size=4))
 def test_what_is_chosen_fits_together_and_nothing_is_forgotten(whole: Fleet, shapes: list[str]) -> None:
     found = _advise(whole, shapes)
+    assert len({one.id for one in found}) == len(found), "an id names one advice"
     choice = choose(found)
     assert sorted(one.id for one in (*choice.chosen, *(row for row, _ in choice.excluded))) == sorted(
         one.id for one in found
@@ -146,6 +149,14 @@ def test_what_is_chosen_fits_together_and_nothing_is_forgotten(whole: Fleet, sha
         assert not any(conflict(one, other) for other in choice.chosen[place + 1 :])
     for one, by in choice.excluded:
         assert conflict(one, by)
+
+
+@pytest.mark.parametrize("shape", ["idle", "office", "light"])
+def test_a_name_for_which_two_machines_run_is_left_alone_until_one_is_gone(shape: str) -> None:
+    """An update replaces it: what the file would lose is both of them."""
+    machines = [fact("a", "gpu_1x_a100", instance_id=f"id-{number}") for number in (1, 2)]
+    assert _advise(fleet(*machines), [shape]) == []
+    assert {one.subject for one in _advise(fleet(machines[0]), [shape])} == {"a"}
 
 
 LAUNCHES: dict[str, dict[str, Any]] = {
@@ -160,7 +171,7 @@ savings = st.builds(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     st.lists(
         st.tuples(st.dictionaries(keys, savings, min_size=1, max_size=3), st.frozensets(keys, max_size=1)),
