@@ -27,6 +27,8 @@ from sophia_infra.engine.home import (
     make_private_folder,
     write_private_file,
 )
+from sophia_infra.model.text_file import read_text_file
+from sophia_infra.model.yaml_loader import SafeLoader
 
 PHASES = (1, 2, 3)
 PHASE_KEY = "sophia:phase"
@@ -65,7 +67,8 @@ def prepare_stack(stack: str, home: Home, *, phase: int | None = None) -> Prepar
             file's.
 
     Raises:
-        ConfigRefused: no `Pulumi.<stack>.yaml`, it is not a YAML mapping, or the phase is not 1 to 3.
+        ConfigRefused: no `Pulumi.<stack>.yaml`, it cannot be read or is not a YAML mapping, or the phase is
+            not 1 to 3.
     """
     tracked = home.checkout / f"Pulumi.{stack}.yaml"
     document = _read_mapping(tracked, stack)
@@ -78,7 +81,7 @@ def prepare_stack(stack: str, home: Home, *, phase: int | None = None) -> Prepar
     remembered = _remember_phase(home, phase, file_phase)
     copy = home.stacks / f"Pulumi.{stack}.yaml"
     effective = remembered if remembered is not None else file_phase
-    write_private_file(copy, _edited(tracked.read_text(encoding="utf-8"), remembered, _salt_in(copy)))
+    write_private_file(copy, _edited(tracked.read_text(encoding="utf-8-sig"), remembered, _salt_in(copy)))
     _copy_project_file(home)
     if phase is not None:
         source: PhaseSource = "request"
@@ -103,7 +106,7 @@ def at_phase(stack: PreparedStack, home: Home, phase: int) -> PreparedStack:
     folder = home.stacks / "preview"
     make_private_folder(folder)
     copy = folder / stack.config_file.name
-    write_private_file(copy, _edited(stack.config_file.read_text(encoding="utf-8"), phase, None))
+    write_private_file(copy, _edited(stack.config_file.read_text(encoding="utf-8-sig"), phase, None))
     return PreparedStack(stack.name, copy, phase, "request")
 
 
@@ -139,13 +142,17 @@ def _copy_project_file(home: Home) -> None:
 
 def _read_mapping(file: Path, stack: str) -> yaml.MappingNode:
     try:
-        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        node = yaml.compose(read_text_file(file), Loader=SafeLoader)
     except FileNotFoundError:
         others = sorted(path.name[7:-5] for path in file.parent.glob("Pulumi.*.yaml"))
         known = f"Stacks with a file: {', '.join(others)}." if others else f"{file.parent} has no stack file."
         raise _refused(stack, f"There is no {file.name}.", known) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise _refused(stack, f"{file} is not YAML: {error}", "Correct the file.") from error
+    except OSError as error:
+        raise _refused(stack, f"{file} cannot be read: {error.strerror}.", "See what is there.") from error
+    except UnicodeDecodeError as error:
+        raise _refused(stack, f"{file} is not YAML: it is not UTF-8 text.", "Save it as UTF-8.") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise _refused(stack, f"{file} is not YAML: {error}.", "Correct the file.") from error
     if node is None:
         return yaml.MappingNode("tag:yaml.org,2002:map", [])
     if not isinstance(node, yaml.MappingNode):
@@ -207,7 +214,7 @@ def _inserted(text: str, mapping: yaml.MappingNode | None, key: str, value: str)
 
 
 def _compose(text: str) -> yaml.MappingNode | None:
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    node = yaml.compose(text, Loader=SafeLoader)
     return node if isinstance(node, yaml.MappingNode) else None
 
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from sophia_infra.model.yaml_loader import SafeLoader
+
 __all__ = ["Path", "YamlDocument", "YamlFinding", "read_yaml"]
 
 Path = tuple[str | int, ...]
@@ -22,7 +24,7 @@ MAX_NODES = 100_000
 _TAG = "tag:yaml.org,2002:"
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(SafeLoader):
     """Only composes; the scalar rules are those of the YAML 1.2 core schema without octal and hex."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012, declared so by PyYAML

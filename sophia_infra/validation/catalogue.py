@@ -15,6 +15,7 @@ from typing import Any, Final, get_args
 import yaml
 
 from sophia_infra.model.errors import did_you_mean
+from sophia_infra.model.yaml_loader import SafeLoader
 from sophia_infra.validation.criterion import EVERY_PHASE, Criterion, Label
 from sophia_infra.validation.errors import CriteriaRefused, CriterionUnknown
 
@@ -23,7 +24,6 @@ __all__ = ["chosen", "criteria"]
 _FOLDER: Final = Path(__file__).with_name("data")
 _PHASES: Final = {1: 1, 2: 2, 3: 3, "every": EVERY_PHASE}
 _KEYS: Final = frozenset({"id", "text", "target", "label", "reason", "tests", "check", "gates"})
-_Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @cache
@@ -56,7 +56,7 @@ def chosen(ids: Iterable[str] = (), phase: int | None = None) -> tuple[Criterion
 
 
 def _read(file: Path) -> Iterator[Criterion]:
-    for group in yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader):  # noqa: S506
+    for group in yaml.load(file.read_text(encoding="utf-8"), Loader=SafeLoader):  # noqa: S506
         if group["phase"] not in _PHASES:
             raise _refused(f"{file.name}: {group['phase']!r} is no phase.")
         for row in group["criteria"]:

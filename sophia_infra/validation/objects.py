@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 import yaml
 
 from sophia_infra.kubernetes_plugin.errors import ApiRefused
+from sophia_infra.model.yaml_loader import SafeLoader
 from sophia_infra.reports.figures import Figure, known, unknown
 
 __all__ = ["Objects", "Reading", "merged", "read_cluster", "read_folder"]
@@ -31,7 +32,6 @@ _LISTED: Final = (
     "/apis/monitoring.coreos.com/v1/prometheusrules",
 )
 _RELEASES: Final = "/api/v1/secrets"
-_Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def read_folder(folder: Path, at_s: float) -> Figure[Objects]:
     documents: list[Object] = []
     for file in sorted(folder.rglob("*.yaml")):
         try:
-            found = list(yaml.load_all(file.read_text(encoding="utf-8"), Loader=_Loader))
+            found = list(yaml.load_all(file.read_text(encoding="utf-8"), Loader=SafeLoader))
         except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
             return unknown(f"{file.name} cannot be read ({type(error).__name__})", str(folder))
         documents += [row for row in found if isinstance(row, dict) and row.get("kind")]

@@ -29,6 +29,7 @@ def test_promised_defaults_of_a_stack() -> None:
     assert stack.emulator is None
     assert stack.emulator_speed == 60.0
     assert stack.budget.alert_percent == 80
+    assert not stack.budget.includes_training
     assert all(filesystem.protect for filesystem in stack.filesystems.values())
     assert stack.firewalls["web"].rules[0].description == ""
     assert InferenceConfig(base_url="http://127.0.0.1/v1").api_key_env is None

@@ -12,6 +12,7 @@ from sophia_infra.model.instance import InstanceConfig
 from sophia_infra.model.kubernetes import KubernetesConfig, Placement, bytes_of
 from sophia_infra.model.kubernetes.config import ONLY_PARTS
 from sophia_infra.model.kubernetes.placement import place_on
+from tests.effort import examples
 
 KINDS = ["gpu_1x_gh200", "gpu_1x_a6000", "gpu_2x_a6000", "gpu_1x_a100", "gpu_1x_a10", "cpu_4x_general"]
 MODELS = ["GH200", "A6000", "A100", "A10"]
@@ -82,7 +83,7 @@ def places_by_the_catalogue(placement: Placement, kube: KubernetesConfig) -> dic
 
 
 @given(fleets, sections)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_no_more_is_used_than_there_is(fleet: list[tuple[str, str]], kube: KubernetesConfig) -> None:
     placement = place_on(machines_of(fleet), kube)
     unplaced = {row.name for row in placement.unplaced}
@@ -109,7 +110,7 @@ def test_no_more_is_used_than_there_is(fleet: list[tuple[str, str]], kube: Kuber
 
 
 @given(fleets, sections)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_the_same_stack_is_placed_the_same_and_every_cut_is_said(
     fleet: list[tuple[str, str]], kube: KubernetesConfig
 ) -> None:
@@ -122,7 +123,7 @@ def test_the_same_stack_is_placed_the_same_and_every_cut_is_said(
 
 
 @given(fleets, rows())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_one_workload_alone_is_refused_only_when_it_does_not_fit(
     fleet: list[tuple[str, str]], row: dict[str, Any]
 ) -> None:
