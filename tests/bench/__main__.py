@@ -40,7 +40,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _groups(*, quick: bool) -> Iterator[tuple[str, Callable[[], Sequence[Figure | Skipped]]]]:
-    from . import exporter, fresh_process, in_process, inference, native, on_cluster, on_engine, scaling
+    from . import (
+        exporter,
+        fresh_process,
+        in_process,
+        inference,
+        native,
+        on_cluster,
+        on_engine,
+        scaling,
+        thousand,
+    )
 
     tries = 3 if quick else 7
     yield "import", lambda: fresh_process.measure_import(tries)
@@ -49,6 +59,7 @@ def _groups(*, quick: bool) -> Iterator[tuple[str, Callable[[], Sequence[Figure 
     yield "program", lambda: in_process.measure_program(tries)
     yield "emulator", lambda: fresh_process.measure_emulator(3 if quick else 10)
     yield "refresh", in_process.measure_refresh
+    yield "thousand", lambda: thousand.measure_thousand(1 if quick else 3)
     yield "launch", in_process.measure_launch
     yield "cost", in_process.measure_cost
     yield "gateway", lambda: inference.measure_gateway(1 if quick else 4)
@@ -60,6 +71,7 @@ def _groups(*, quick: bool) -> Iterator[tuple[str, Callable[[], Sequence[Figure 
     yield "platform program", lambda: on_cluster.measure_platform_program(tries)
     yield "cluster", lambda: on_cluster.measure_platform(1 if quick else 3)
     if not quick:
+        yield "preview growth", lambda: thousand.measure_thousand_on_engine(2)
         yield "policies", on_engine.measure_policies
         yield "provider A/B", lambda: native.measure_native(3)
 

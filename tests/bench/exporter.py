@@ -23,7 +23,9 @@ from sophia_infra.monitoring.exporter_settings import (
     exporter_settings_of,
 )
 from sophia_infra.provider.tags import LaunchKey, Owner
+from tests.bench.emulator_process import KEY, emulator_process, memory_mib, post
 from tests.bench.figures import Figure
+from tests.bench.rivals import bare_exporter
 
 __all__ = ["measure_exporter"]
 
@@ -31,23 +33,24 @@ _MACHINES = 64
 _SCRAPES = 100
 _STACK = "sophia-infra/bench"
 _TYPES = [name for name, row in CATALOGUE.items() if row.gpu_count == 1]
-_KEY = "secret_bench_00000000000000000000000000000000.not-a-real-secret"
 _CHECKOUT = Path(__file__).parents[2]
-_KIB_PER_MIB = 1024
 _WAIT_S = 60.0
 
 
 def measure_exporter() -> Sequence[Figure]:
     """Resident memory and seconds of a scrape, of a real process beside a real emulator."""
-    with tempfile.TemporaryDirectory(prefix="sophia-bench-") as folder, _emulator() as cloud:
+    with tempfile.TemporaryDirectory(prefix="sophia-bench-") as folder, emulator_process() as (_, cloud):
         _launch(cloud)
         settings = Path(folder) / "settings.json"
         settings.write_text(json.dumps(_settings().as_json()))
         with _exporter(settings, Path(folder) / "state.json", cloud) as (process, url):
-            took_s, size = _scrape_many(url)
-            resident_mib, peak_mib = _memory_mib(process.pid)
-    how = f"{_MACHINES} machines, all of them nodes; {_SCRAPES} scrapes of {size // 1024} KiB"
+            took_s, text = _scrape_many(url)
+            resident_mib, peak_mib = memory_mib(process.pid)
+    how = f"{_MACHINES} machines, all of them nodes; {_SCRAPES} scrapes of {len(text) // 1024} KiB"
     took_s.sort()
+    rows = sum(not line.startswith(b"#") for line in text.splitlines())
+    bare_mib, bare_s = bare_exporter(rows)
+    bare = f"prometheus_client alone with as many series ({rows:,})"
     return [
         Figure(
             "exporter, memory",
@@ -55,6 +58,7 @@ def measure_exporter() -> Sequence[Figure]:
             "MiB",
             60,
             f"VmRSS after {how}; peak {peak_mib:.0f} MiB",
+            reference=(bare_mib, bare),
         ),
         Figure(
             "exporter, a scrape",
@@ -63,6 +67,7 @@ def measure_exporter() -> Sequence[Figure]:
             0.05,
             f"least of {how}; median {took_s[_SCRAPES // 2] * 1000:.1f} ms, p95 "
             f"{took_s[_SCRAPES * 95 // 100] * 1000:.1f} ms",
+            reference=(bare_s, bare),
         ),
     ]
 
@@ -77,8 +82,9 @@ def _settings() -> ExporterSettings:
     return replace(base, poll_s=5, machines=machines)
 
 
-def _launch(cloud: str) -> None:
-    _post(cloud, "/ssh-keys", {"name": "ops", "public_key": "ssh-ed25519 AAAA ops"})
+def _launch(url: str) -> None:
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    post(connection, "/ssh-keys", {"name": "ops", "public_key": "ssh-ed25519 AAAA ops"})
     for n in range(_MACHINES):
         tags = LaunchKey(Owner(_STACK, f"node-{n}"), 1, "0123456789abcdef").tags(time.time())
         order = {
@@ -88,21 +94,12 @@ def _launch(cloud: str) -> None:
             "name": f"node-{n}",
             "tags": [{"key": key, "value": value} for key, value in tags.items()],
         }
-        _post(cloud, "/instance-operations/launch", order)
-
-
-def _post(cloud: str, path: str, body: object) -> None:
-    connection = http.client.HTTPConnection(urlsplit(cloud).netloc, timeout=10)
-    headers = {"Authorization": f"Bearer {_KEY}", "Content-Type": "application/json"}
-    connection.request("POST", f"/api/v1{path}", json.dumps(body), {**headers, "User-Agent": "sophia-bench"})
-    answer = connection.getresponse()
-    if answer.status != http.client.OK:
-        raise RuntimeError(f"POST {path} was answered with {answer.status}: {answer.read()!r}")
+        post(connection, "/instance-operations/launch", order)
     connection.close()
 
 
-def _scrape_many(url: str) -> tuple[list[float], int]:
-    """Seconds of each scrape, on one new connection each as Prometheus' first, and bytes of the last."""
+def _scrape_many(url: str) -> tuple[list[float], bytes]:
+    """Seconds of each scrape, on one new connection each as Prometheus' first, and the text of the last."""
     took_s: list[float] = []
     text = b""
     for _ in range(_SCRAPES):
@@ -112,7 +109,7 @@ def _scrape_many(url: str) -> tuple[list[float], int]:
     rows = text.count(b"\nlambda_cloud_instance_cost_usd_total{")
     if rows != _MACHINES:
         raise RuntimeError(f"{rows} machines were shown")
-    return took_s, len(text)
+    return took_s, text
 
 
 def _get(url: str) -> bytes:
@@ -123,23 +120,6 @@ def _get(url: str) -> bytes:
     return text
 
 
-def _memory_mib(pid: int) -> tuple[float, float]:
-    lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
-    kib = {line.partition(":")[0]: line.split()[1] for line in lines if line.startswith(("VmRSS", "VmHWM"))}
-    return int(kib["VmRSS"]) / _KIB_PER_MIB, int(kib["VmHWM"]) / _KIB_PER_MIB
-
-
-@contextmanager
-def _emulator() -> Iterator[str]:
-    command = [sys.executable, "-m", "sophia_infra.emulator"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield process.stdout.readline().split()[2].rstrip(",")
-        finally:
-            process.terminate()
-
-
 @contextmanager
 def _exporter(settings: Path, state: Path, cloud: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Once all three kinds of lists were read, so that everything is in its memory."""
@@ -148,7 +128,7 @@ def _exporter(settings: Path, state: Path, cloud: str) -> Iterator[tuple[subproc
         [*command, "--listen", "127.0.0.1:0", "--state", str(state)],
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "LAMBDA_API_KEY": _KEY, "LAMBDA_API_URL": cloud},
+        env={**os.environ, "LAMBDA_API_KEY": KEY, "LAMBDA_API_URL": cloud},
     )
     with process:
         try:

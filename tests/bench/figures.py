@@ -14,7 +14,14 @@ from rich.text import Text
 
 __all__ = ["Figure", "Skipped", "as_document", "show"]
 
-_UNITS: Mapping[str, str] = {"s": "{:.3f} s", "MiB": "{:.0f} MiB", "1/s": "{:.0f}/s", "": "{:.0f}"}
+_UNITS: Mapping[str, str] = {
+    "s": "{:.3f} s",
+    "ms": "{:.3f} ms",
+    "MiB": "{:.0f} MiB",
+    "1/s": "{:.0f}/s",
+    "x": "{:.2f} times",
+    "": "{:.0f}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,7 @@ class Figure:
 
     name: str
     value: float
-    unit: Literal["s", "MiB", "1/s", ""]
+    unit: Literal["s", "ms", "MiB", "1/s", "x", ""]
     budget: float | None
     how: str
     at_least: bool = False

@@ -9,11 +9,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
+import requests
+
+from sophia_infra.lambda_cloud import LambdaCloud, Pacer
+from tests.bench.emulator_process import emulator_process
 from tests.bench.figures import Figure
+from tests.bench.rivals import TYPER_PROGRAM, serving_plainly, start_of_http_server_s
 
 __all__ = ["measure_command", "measure_emulator", "measure_import"]
 
@@ -62,23 +66,25 @@ def _import(module: str) -> tuple[float, float]:
 
 def measure_command(rounds: int) -> list[Figure]:
     """Seconds from the start of `sophia ...` to its first byte."""
+    typer_s = min(_first_byte([sys.executable, "-c", TYPER_PROGRAM]) for _ in range(rounds))
     return [
         Figure(
             f"`sophia {' '.join(words)}`, first output",
-            min(_first_byte(words) for _ in range(rounds)),
+            min(_first_byte([sys.executable, "-m", "sophia_infra.cli", *words]) for _ in range(rounds)),
             "s",
             0.25,
             f"least of {rounds}, from the start of the process to its first byte",
+            reference=(typer_s, "a typer program of one line"),
         )
         for words in (("--help",), ("types", "--offline"), ("status",))
     ]
 
 
-def _first_byte(words: tuple[str, ...]) -> float:
+def _first_byte(command: list[str]) -> float:
     with tempfile.TemporaryDirectory() as home:
         began_s = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "sophia_infra.cli", *words],
+            command,
             env={**os.environ, "SOPHIA_HOME": home},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -89,7 +95,7 @@ def _first_byte(words: tuple[str, ...]) -> float:
             took_s = time.perf_counter() - began_s
             process.stdout.read()
     if not first or process.returncode != 0:
-        raise RuntimeError(f"sophia {' '.join(words)} ended with {process.returncode}")
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
     return took_s
 
 
@@ -98,10 +104,18 @@ def measure_emulator(rounds: int) -> list[Figure]:
     starts_s = []
     for _ in range(rounds):
         began_s = time.perf_counter()
-        with _emulator():
+        with emulator_process():
             starts_s.append(time.perf_counter() - began_s)
-    with _emulator("--set", "validate_answers=true") as url:
+    with emulator_process("--set", "validate_answers=true") as (_, url):
         rates_per_s = [_requests_per_s(url) for _ in range(3)]
+        client_per_s = max(_rate(_our_client(url)) for _ in range(3))
+        with requests.Session() as session:
+            session.headers["Authorization"] = "Bearer bench"
+            requests_per_s = max(
+                _rate(lambda: session.get(f"{url}/api/v1/instances").json()) for _ in range(3)
+            )
+    with serving_plainly() as url:
+        plain_per_s = max(_requests_per_s(url) for _ in range(3))
     return [
         Figure(
             "emulator start",
@@ -109,6 +123,7 @@ def measure_emulator(rounds: int) -> list[Figure]:
             "s",
             0.3,
             f"least of {rounds}, from the start of the process to the line that it accepts connections",
+            reference=(start_of_http_server_s(rounds), "`python -m http.server`"),
         ),
         Figure(
             "emulator requests",
@@ -118,21 +133,17 @@ def measure_emulator(rounds: int) -> list[Figure]:
             "most of 3 rounds of 2 s; one client process, one connection, four kinds of GET, requests and "
             "answers checked against the document",
             at_least=True,
+            reference=(plain_per_s, "the standard library's server with one fixed answer"),
+        ),
+        Figure(
+            "our client, requests",
+            client_per_s,
+            "1/s",
+            None,
+            "one list of instances after the other, limits of its own switched off; this emulator",
+            reference=(requests_per_s, "`requests` without our client"),
         ),
     ]
-
-
-@contextmanager
-def _emulator(*options: str) -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sophia_infra.emulator", *options], stdout=subprocess.PIPE, text=True
-    )
-    with process:
-        try:
-            assert process.stdout is not None
-            yield process.stdout.readline().split()[2].rstrip(",")
-        finally:
-            process.terminate()
 
 
 def _requests_per_s(url: str) -> float:
@@ -150,3 +161,17 @@ def _requests_per_s(url: str) -> float:
     took_s = time.perf_counter() - began_s
     connection.close()
     return answered / took_s
+
+
+def _our_client(url: str) -> Callable[[], object]:
+    pacer = Pacer(None, "bench", request_interval_s=0, launch_interval_s=0)
+    return LambdaCloud(url, "bench", pacer=pacer).list_instances
+
+
+def _rate(call: Callable[[], object]) -> float:
+    calls = 0
+    began_s = time.perf_counter()
+    while time.perf_counter() - began_s < _SECONDS_PER_ROUND:
+        call()
+        calls += 1
+    return calls / (time.perf_counter() - began_s)

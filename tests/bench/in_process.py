@@ -6,15 +6,18 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from sophia_infra.emulator.cloud import Cloud
 from sophia_infra.emulator.server import EmulatorServer
 from sophia_infra.emulator.settings import CloudSettings
 from sophia_infra.lambda_cloud import LambdaCloud, Pacer
+from sophia_infra.lambda_cloud.pacing import REQUEST_INTERVAL_S
 from sophia_infra.model.clock import Clock, ScaledClock, VirtualClock
 from sophia_infra.model.stack_config import load_stack_config
 from sophia_infra.provider.fleet_ready import FleetReadyKind
@@ -22,11 +25,23 @@ from sophia_infra.provider.instance import InstanceKind
 from sophia_infra.provider.journal import Journal
 from sophia_infra.provider.session import Session
 from tests.bench.figures import Figure
-from tests.bench.timing import least
+from tests.bench.plain_program import run_plain_program
+from tests.bench.rivals import get_each_s, read_lines_s
+from tests.bench.timing import as_program, least
 from tests.program.program_run import CHECKOUT, PUBLIC_KEY, run_program, small_config
-from tests.unit.cost.cost_bench import measure_cost_diff
+from tests.unit.cost.cost_bench import measure_cost_diff, write_event_file
 
-__all__ = ["measure_launch", "measure_program", "measure_refresh", "measure_stack_file"]
+__all__ = [
+    "BOOT_S",
+    "DYNAMIC_THREADS",
+    "create_machines",
+    "measure_cost",
+    "measure_launch",
+    "measure_program",
+    "measure_refresh",
+    "measure_stack_file",
+    "open_session",
+]
 
 DYNAMIC_THREADS = 4
 """`pulumi.dynamic` serves so many calls at a time (facts/pulumi-engine.md)."""
@@ -41,8 +56,13 @@ _STACK = "sophia-infra/bench"
 
 def measure_stack_file(rounds: int) -> list[Figure]:
     """Seconds to read and check the stack file of five machines."""
-    seconds = least(rounds * 3, lambda: load_stack_config(CHECKOUT / "Pulumi.local.yaml"))
-    return [Figure("stack file of the five", seconds, "s", 0.05, f"least of {rounds * 3}; budget is our own")]
+    file = CHECKOUT / "Pulumi.local.yaml"
+    seconds = least(rounds * 3, lambda: load_stack_config(file))
+    text = file.read_text("utf-8")
+    plain_s = least(rounds * 3, lambda: yaml.load(text, Loader=yaml.SafeLoader))
+    how = f"least of {rounds * 3}; budget is our own"
+    reference = (plain_s, "PyYAML's safe_load, unchecked")
+    return [Figure("stack file of the five", seconds, "s", 0.05, how, reference=reference)]
 
 
 def measure_program(rounds: int) -> list[Figure]:
@@ -51,43 +71,62 @@ def measure_program(rounds: int) -> list[Figure]:
     fleet = {f"node-{phase}-{n}": {**machine, "phase": phase} for phase in (1, 2, 3) for n in range(5)}
     filesystems = {"models": {"region": "us-west-1"}}
 
+    counts: list[int] = []
+
     def three_phases() -> None:
+        counts.clear()
         with pytest.MonkeyPatch.context() as patch:
             for phase in (1, 2, 3):
                 made = run_program(patch, small_config(fleet, filesystems=filesystems, phase=phase))
                 if made.kinds().get("Instance") != 5 * phase:
                     raise RuntimeError(f"phase {phase} made {made.kinds()}: {made.errors}")
+                counts.append(len(made.resources))
 
-    seconds = least(rounds, three_phases)
-    return [
-        Figure(
-            "program under mocks, three phases", seconds, "s", 2.0, f"least of {rounds}; 5, 10, 15 machines"
-        )
-    ]
+    with as_program():
+        seconds = least(rounds, three_phases)
+    plain_s = sum(least(rounds, partial(run_plain_program, count)) for count in counts)
+    how = f"least of {rounds}; 5, 10, 15 machines, {counts[0]}, {counts[1]}, {counts[2]} resources"
+    reference = (plain_s, "as many plain resources")
+    return [Figure("program under mocks, three phases", seconds, "s", 2.0, how, reference=reference)]
 
 
 def measure_refresh() -> list[Figure]:
     """Virtual seconds and list requests of a refresh of 64 machines by a new process at 1 request/s."""
     clock = VirtualClock()
     with EmulatorServer(Cloud(CloudSettings(), clock)) as emulator, tempfile.TemporaryDirectory() as folder:
-        made = _create(emulator, clock, folder, REFRESHED, threads=1)
+        made = create_machines(emulator, clock, folder, REFRESHED, threads=1)
         emulator.cloud.advance(BOOT_S)
         seen_before = len(emulator.cloud.requests.since(0))
         began_s = clock.now()
         real_began_s = time.perf_counter()
-        kind = InstanceKind(_session(emulator, clock, folder))
+        kind = InstanceKind(open_session(emulator, clock, folder))
         with ThreadPoolExecutor(DYNAMIC_THREADS) as threads:
             found = list(threads.map(lambda item: kind.read(*item), made))
         took_s = clock.now() - began_s + time.perf_counter() - real_began_s
         sent = Counter(seen.operation for seen in emulator.cloud.requests.since(0)[seen_before:])
+        each_s = (
+            get_each_s(emulator.url, [machine_id for machine_id, _ in made]) + REFRESHED * REQUEST_INTERVAL_S
+        )
     if any(row.id is None for row in found):
         raise RuntimeError("a machine was not found")
     how = f"{REFRESHED} reads in {DYNAMIC_THREADS} threads at 1 request/s; {dict(sent)}"
     return [
         Figure(
-            f"refresh of {REFRESHED} machines", took_s, "s", 3.0, how, reference=(64.0, "one GET for each")
+            f"refresh of {REFRESHED} machines",
+            took_s,
+            "s",
+            3.0,
+            how,
+            reference=(each_s, "one GET for each by `requests`, one a second"),
         ),
-        Figure(f"refresh of {REFRESHED} machines, requests", sent.total(), "", 1, "counted by the emulator"),
+        Figure(
+            f"refresh of {REFRESHED} machines, requests",
+            sent.total(),
+            "",
+            1,
+            "counted by the emulator",
+            reference=(REFRESHED, "one GET for each"),
+        ),
     ]
 
 
@@ -95,10 +134,10 @@ def measure_launch() -> list[Figure]:
     """Virtual seconds from nothing to 16 ready machines, against the floor that the rate limit sets."""
     clock = ScaledClock(_LAUNCH_SPEED)
     with EmulatorServer(Cloud(CloudSettings(), clock)) as emulator, tempfile.TemporaryDirectory() as folder:
-        session = _session(emulator, clock, folder)
+        session = open_session(emulator, clock, folder)
         session.client.add_ssh_key("bench", PUBLIC_KEY)
         began_s = clock.now()
-        made = _create(emulator, clock, folder, LAUNCHED, threads=DYNAMIC_THREADS, session=session)
+        made = create_machines(emulator, clock, folder, LAUNCHED, threads=DYNAMIC_THREADS, session=session)
         instances = {props["logical_name"]: machine_id for machine_id, props in made}
         FleetReadyKind(session).create(
             {"stack": _STACK, "instances": instances, "timeout_minutes": {}, "probe_ssh": False}
@@ -117,12 +156,12 @@ def measure_launch() -> list[Figure]:
     ]
 
 
-def _session(emulator: EmulatorServer, clock: Clock, folder: str) -> Session:
+def open_session(emulator: EmulatorServer, clock: Clock, folder: str) -> Session:
     client = LambdaCloud(emulator.url, "bench", clock=clock, pacer=Pacer(None, "bench", clock))
     return Session(client, clock, Journal(Path(folder)), say=lambda _line: None)
 
 
-def _create(
+def create_machines(
     emulator: EmulatorServer,
     clock: Clock,
     folder: str,
@@ -133,7 +172,7 @@ def _create(
 ) -> list[tuple[str, dict[str, Any]]]:
     """`count` machines by the provider's own code: (id, outputs) of each."""
     if session is None:
-        session = _session(emulator, clock, folder)
+        session = open_session(emulator, clock, folder)
         session.client.add_ssh_key("bench", PUBLIC_KEY)
     kind = InstanceKind(session)
 
@@ -160,4 +199,10 @@ def measure_cost() -> list[Figure]:
     """`sophia cost diff` on a generated file of 1 MB, as a whole process."""
     measured = measure_cost_diff()
     how = f"least of whole processes; {measured['file_bytes'] / 1e6:.1f} MB, {measured['machines']} machines"
-    return [Figure("sophia cost diff", measured["best_s"], "s", measured["limit_s"], how)]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "plan.events.jsonl"
+        write_event_file(file)
+        reference = (read_lines_s(file, 5), "a bare Python process that parses its lines")
+    return [
+        Figure("sophia cost diff", measured["best_s"], "s", measured["limit_s"], how, reference=reference)
+    ]

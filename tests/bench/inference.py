@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from tests.bench.inference_nginx import find_nginx, nginx_before
 from tests.bench.inference_paced import Paced, pace
 from tests.load.asks import MODELS, mixture
 from tests.load.client import Connection, run_load
-from tests.load.services import start_mock
+from tests.load.services import Service, start_mock
 from tests.load.stand import Stand
 
 __all__ = ["measure_gateway", "measure_gateway_first_token"]
@@ -34,11 +35,12 @@ _LEAST_S = 0.0001
 _COLD_START_S = 2.0
 _WARM_UP_S = 1.0
 _FIRST_TOKEN_S = 0.05
+_RIVAL = "nginx as a plain reverse proxy"
 _NO_NGINX = "no nginx on the PATH or in the cache: `python -m tests.bench.inference_nginx` fetches Debian's"
 
 
 def measure_gateway(rounds: int) -> list[Figure | Skipped]:
-    """p95 that gateway and nginx add at 200 calls a second on one core, and the gateway's highest rate."""
+    """p95 that gateway and nginx add at 200 calls a second on one core; highest rate and cost of each."""
     nginx = find_nginx()
     pin, how_pinned = _pinned()
     with tempfile.TemporaryDirectory(prefix="sophia-bench-") as folder:
@@ -47,37 +49,48 @@ def measure_gateway(rounds: int) -> list[Figure | Skipped]:
             backend = stand.mocks["one"].url
             with _proxy(nginx, backend, pin) as proxy:
                 targets = {"backend": backend, "gateway": stand.gateway.url}
+                proxies = {"gateway": stand.gateway}
                 if proxy is not None:
-                    targets["nginx"] = proxy
+                    targets["nginx"] = proxy.url
+                    proxies["nginx"] = proxy
                 key = stand.keys["load"]
                 taken: dict[str, list[Paced]] = {name: [] for name in targets}
                 for _ in range(rounds):  # in turns, so that what else runs here hits all alike
                     for name, url in targets.items():
                         taken[name].append(pace(url, key, calls=_CALLS, rate_per_s=_RATE_PER_S))
-            top_per_s = max(_top_rate(stand) for _ in range(rounds))
+                closed_loops: dict[str, list[_Closed]] = {name: [] for name in proxies}
+                for _ in range(rounds):
+                    for name, service in proxies.items():
+                        closed_loops[name].append(_closed_loop(service, key))
     best = {name: min(paced.at(0.95) for paced in all_paced) for name, all_paced in taken.items()}
     middle = {name: min(paced.at(0.5) for paced in all_paced) for name, all_paced in taken.items()}
     how = (
         f"{_CALLS} calls at {_RATE_PER_S:.0f}/s less the backend's own p95, least of {rounds}; {how_pinned}; "
         + ", ".join(f"{name} p50 {middle[name] * 1000:.1f} p95 {best[name] * 1000:.1f} ms" for name in best)
     )
-    reference = (
-        None
-        if "nginx" not in best
-        else (max(best["nginx"] - best["backend"], _LEAST_S), "nginx as a plain reverse proxy")
-    )
-    overhead = Figure(
-        "gateway overhead, p95", best["gateway"] - best["backend"], "s", 0.005, how, reference=reference
-    )
+    overhead = Figure("gateway overhead, p95", best["gateway"] - best["backend"], "s", 0.005, how)
     top = Figure(
         "gateway, calls at most",
-        top_per_s,
+        max(closed.per_s for closed in closed_loops["gateway"]),
         "1/s",
         None,
         f"most of {rounds}; {_CALLERS} callers that wait for their answers, SQLite ledger; {how_pinned}",
     )
+    cpu = Figure(
+        "gateway, processor time of a call",
+        min(closed.cpu_ms for closed in closed_loops["gateway"]),
+        "ms",
+        None,
+        "of those calls; unlike the others it hardly depends on what else runs here",
+    )
+    if nginx is not None:
+        through = closed_loops["nginx"]
+        added_s = max(best["nginx"] - best["backend"], _LEAST_S)
+        overhead = replace(overhead, reference=(added_s, _RIVAL))
+        top = replace(top, reference=(max(closed.per_s for closed in through), _RIVAL))
+        cpu = replace(cpu, reference=(min(closed.cpu_ms for closed in through), _RIVAL))
     missing = [] if nginx is not None else [Skipped("nginx beside the gateway", _NO_NGINX)]
-    return [overhead, top, *missing]
+    return [overhead, top, cpu, *missing]
 
 
 def measure_gateway_first_token() -> list[Figure | Skipped]:
@@ -136,22 +149,30 @@ def _our_own_core(pin: Sequence[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _proxy(nginx: Path | None, backend: str, pin: Sequence[str]) -> Iterator[str | None]:
+def _proxy(nginx: Path | None, backend: str, pin: Sequence[str]) -> Iterator[Service | None]:
     if nginx is None:
         yield None
         return
-    with nginx_before(nginx, urlsplit(backend).netloc, pin) as url:
-        yield url
+    with nginx_before(nginx, urlsplit(backend).netloc, pin) as service:
+        yield service
 
 
-def _top_rate(stand: Stand) -> float:
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    """Calls a second that a proxy answered, and its own processor time of each in ms."""
+
+    per_s: float
+    cpu_ms: float
+
+
+def _closed_loop(proxy: Service, key: str) -> _Closed:
     asks = itertools.islice(mixture(streams=0, shared=0), _CLOSED_CALLS)
-    began_s = time.perf_counter()
-    told = uvloop.run(run_load(stand.gateway.url, stand.keys["load"], asks, callers=_CALLERS))
+    cpu_before_s, began_s = proxy.cpu_s(), time.perf_counter()
+    told = uvloop.run(run_load(proxy.url, key, asks, callers=_CALLERS))
     took_s = time.perf_counter() - began_s
     if not all(answer.is_whole for answer in told):
-        raise RuntimeError("the gateway refused calls of the bench")
-    return len(told) / took_s
+        raise RuntimeError(f"{proxy.name} refused calls of the bench")
+    return _Closed(len(told) / took_s, (proxy.cpu_s() - cpu_before_s) / len(told) * 1000)
 
 
 def _first_byte_s(url: str, key: str) -> float:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import platformdirs
 
+from tests.load.services import Service
+
 __all__ = ["fetch_nginx", "find_nginx", "nginx_before"]
 
 _CACHE = Path(platformdirs.user_cache_dir("sophia-infra")) / "nginx"
@@ -73,17 +75,18 @@ def fetch_nginx() -> Path:
 
 
 @contextmanager
-def nginx_before(nginx: Path, backend: str, prefix: Sequence[str] = ()) -> Iterator[str]:
-    """Run it before `backend` (`127.0.0.1:1234`) until the end of the block; gives its address."""
+def nginx_before(nginx: Path, backend: str, prefix: Sequence[str] = ()) -> Iterator[Service]:
+    """Run it before `backend` (`127.0.0.1:1234`) until the end of the block."""
     with tempfile.TemporaryDirectory(prefix="sophia-nginx-") as folder:
         port = _free_port()
         configuration = Path(folder) / "nginx.conf"
         configuration.write_text(_CONFIGURATION.format(folder=folder, backend=backend, port=port))
+        log = Path(folder) / "error.log"
         command = [*prefix, str(nginx), "-p", folder, "-e", f"{folder}/error.log", "-c", str(configuration)]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            _wait_until_listening(process, port, Path(folder) / "error.log")
-            yield f"http://127.0.0.1:{port}"
+            _wait_until_listening(process, port, log)
+            yield Service("nginx", process, f"http://127.0.0.1:{port}", log)
         finally:
             process.terminate()
             process.wait()

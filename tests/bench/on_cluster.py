@@ -17,8 +17,10 @@ from sophia_infra.engine.errors import EngineError
 from sophia_infra.engine.home import open_home
 from sophia_infra.model.kubernetes import SecretsConfig, place
 from tests.bench.figures import Figure, Skipped
+from tests.bench.on_engine import find_engine_at_hand, plain_project
+from tests.bench.plain_program import run_plain_program
 from tests.bench.plugin_speed import measure_plugin
-from tests.bench.timing import least
+from tests.bench.timing import as_program, least
 from tests.cluster.whole_stack import CLUSTER, WholeStack, whole_stack
 from tests.program.program_run import CHECKOUT, run_program, stack_config
 
@@ -47,12 +49,19 @@ def measure_platform_program(rounds: int) -> list[Figure]:
                     if made.errors:
                         raise RuntimeError(f"phase {phase}: {made.errors}")
 
-            seconds = least(rounds, both_phases)
-            count = len(run_program(patch, stack_config("local")).resources)
+            with as_program():
+                seconds = least(rounds, both_phases)
+            second = {**stack_config("local"), "sophia:phase": 2}
+            count = len(run_program(patch, second).resources)
         finally:
             stop_esc_emulator(home)
     how = f"least of {rounds}; {count} resources in phase 2"
-    return [Figure("stack local under mocks, both phases", seconds, "s", PROGRAM_BUDGET_S, how)]
+    reference = (least(rounds, lambda: run_plain_program(count)), "as many plain resources, once")
+    return [
+        Figure(
+            "stack local under mocks, both phases", seconds, "s", PROGRAM_BUDGET_S, how, reference=reference
+        )
+    ]
 
 
 def measure_platform(rounds: int) -> list[Figure | Skipped]:
@@ -76,14 +85,42 @@ def _measure(stack: WholeStack, rounds: int) -> list[Figure]:
     no_op_s = min(_timed(stack, "up", "--json")[0] for _ in range(rounds))
     objects = changes["create"]
     how = f"least of {rounds}, the whole command, {objects} resources"
+    plain_preview_s, plain_no_op_s = _plainly(objects, rounds)
+    previewed = (plain_preview_s, f"a plain program of {objects} components")
+    unchanged = (plain_no_op_s, f"a plain program of {objects} components")
     return [
         Figure("control plane ready, warm", ready_s, "s", READY_BUDGET_S, f"least of {rounds}; state kept"),
         plugin,
         Figure("first up of the platform", first_s, "s", None, f"{objects} resources, boots at 6000x"),
         Figure("resources a second of that up", objects / first_s, "", None, "engine, boots, waits included"),
-        Figure(f"preview of {objects} resources", preview_s, "s", PREVIEW_BUDGET_S, how),
-        Figure(f"no-op up of {objects} resources", no_op_s, "s", NO_OP_BUDGET_S, how),
+        Figure(
+            f"preview of {objects} resources",
+            preview_s,
+            "s",
+            PREVIEW_BUDGET_S,
+            how,
+            reference=previewed,
+        ),
+        Figure(
+            f"no-op up of {objects} resources",
+            no_op_s,
+            "s",
+            NO_OP_BUDGET_S,
+            how,
+            reference=unchanged,
+        ),
     ]
+
+
+def _plainly(count: int, rounds: int) -> tuple[float, float]:
+    """Seconds of a preview and of an `up` without changes of a program of components alone."""
+    engine = find_engine_at_hand()
+    if engine is None:
+        raise RuntimeError("the engine that brought the platform up is gone")
+    with plain_project(engine, count) as plain:
+        preview_s = least(rounds, lambda: plain.run("preview"))
+        plain.up()
+        return preview_s, least(rounds, lambda: plain.up(expect_no_changes=True))
 
 
 def _restart(stack: WholeStack) -> None:

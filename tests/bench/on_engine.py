@@ -19,7 +19,7 @@ from tests.engine.project import CHECKOUT, Project, make_project
 from tests.unit.policies.policy_bench import BUDGET_S as POLICY_BUDGET_S
 from tests.unit.policies.policy_bench import measure_policy_overhead
 
-__all__ = ["find_engine_at_hand", "measure_engine", "measure_policies"]
+__all__ = ["find_engine_at_hand", "measure_engine", "measure_policies", "plain_project"]
 
 MANY = 60
 _PREVIEW_S = 10.0
@@ -74,7 +74,7 @@ def _measure(engine: Engine, label: str, fleet: dict[str, Any], rounds: int) -> 
         project.up()
         up_s = time.perf_counter() - began_s
         no_op_s = least(rounds, lambda: project.up(expect_no_changes=True))
-    with _plain_project(engine, resources) as plain:
+    with plain_project(engine, resources) as plain:
         plain_preview_s = least(rounds, lambda: plain.run("preview"))
         plain.up()
         plain_no_op_s = least(rounds, lambda: plain.up(expect_no_changes=True))
@@ -87,7 +87,7 @@ def _measure(engine: Engine, label: str, fleet: dict[str, Any], rounds: int) -> 
 
 
 @contextmanager
-def _plain_project(engine: Engine, count: int) -> Iterator[Project]:
+def plain_project(engine: Engine, count: int) -> Iterator[Project]:
     """A project of components that need no provider: what engine and SDK cost by themselves."""
     with tempfile.TemporaryDirectory() as folder, make_project(Path(folder) / "project", engine) as project:
         (project.root / "__main__.py").write_text(_PLAIN.format(count=count), encoding="utf-8")

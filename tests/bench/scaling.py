@@ -12,6 +12,7 @@ from sophia_infra.scaling.replay import Replay, replay
 from sophia_infra.scaling.replay_policies import TraceSource
 from sophia_infra.scaling.traces import make_trace
 from tests.bench.figures import Figure
+from tests.bench.rivals import fit_holt_winters_s, heap_s
 from tests.bench.timing import least
 
 __all__ = ["measure_forecast", "measure_replay"]
@@ -20,6 +21,7 @@ TRAIN_S = 5.0
 REPLAY_S = 60.0
 WEEKS = 6
 NODES = 64
+_DAY_STEPS = 288
 _PEAK_PER_S = 78.0
 """Calls per second whose busiest five minutes need 64 nodes."""
 
@@ -56,8 +58,13 @@ def measure_forecast(tries: int) -> list[Figure]:
     again_s = least(tries * 10, following)
     fresh_s = min(_fresh_process_s() for _ in range(min(3, tries)))
     how = f"least of {tries}; nine models judged over a week, the best one fitted"
+    learned = [float(value) for value in trace.values[: WEEKS * 7 * _DAY_STEPS]]
+    reference = (
+        fit_holt_winters_s(learned, _DAY_STEPS),
+        "one fit of statsmodels' Holt-Winters, a day's season",
+    )
     return [
-        Figure("forecast: learn from 6 weeks", seconds, "s", TRAIN_S, how),
+        Figure("forecast: learn from 6 weeks", seconds, "s", TRAIN_S, how, reference=reference),
         Figure("the same in a fresh process", fresh_s, "s", None, "with the import of statsmodels"),
         Figure("forecast: the next prediction", again_s, "s", None, f"least of {tries * 10}; each 5 minutes"),
     ]
@@ -76,4 +83,5 @@ def measure_replay() -> list[Figure]:
     if result.most_nodes != NODES:
         raise RuntimeError(f"the replay had {result.most_nodes} nodes at most")
     how = f"{result.calls:,} calls, {result.launches} launches, 10,080 decisions"
-    return [Figure(f"replay of a week, {NODES} nodes", took_s, "s", REPLAY_S, how)]
+    reference = (heap_s(result.calls), "a heap that only takes and gives as many events")
+    return [Figure(f"replay of a week, {NODES} nodes", took_s, "s", REPLAY_S, how, reference=reference)]

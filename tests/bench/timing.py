@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-__all__ = ["least"]
+__all__ = ["as_program", "least"]
 
 
 def least(rounds: int, work: Callable[[], object]) -> float:
@@ -16,3 +18,14 @@ def least(rounds: int, work: Callable[[], object]) -> float:
         work()
         took_s.append(time.perf_counter() - began_s)
     return min(took_s)
+
+
+@contextmanager
+def as_program() -> Iterator[None]:
+    """Without the collector of garbage, as the entry of our Pulumi program runs (`__main__.py`)."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
