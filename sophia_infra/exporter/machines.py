@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from sophia_infra.lambda_cloud import Instance
@@ -72,8 +72,14 @@ class Fleet:
     missing: Mapping[str, bool]
 
 
-def see_fleet(settings: ExporterSettings, instances: Iterable[Instance]) -> Fleet:
-    """Match a list of the account with the machines of the file."""
+def see_fleet(
+    settings: ExporterSettings, instances: Iterable[Instance], clustered: Container[str] = ()
+) -> Fleet:
+    """Match a list of the account with the machines of the file.
+
+    Args:
+        clustered: ids of the machines of 1-Click Clusters that the file reads.
+    """
     listed = tuple(instances)
     chosen: dict[str, str] = {}
     second: dict[str, str] = {}
@@ -90,7 +96,7 @@ def see_fleet(settings: ExporterSettings, instances: Iterable[Instance]) -> Flee
         second.update({one.id: name for one in mine[1:]})
         missing[name] = not any(one.status in LIVE_STATUSES for one in mine)
     machines = tuple(
-        _machine(one, settings, chosen.get(one.id), second.get(one.id))
+        _machine(one, settings, chosen.get(one.id), second.get(one.id), one.id in clustered)
         for one in sorted(listed, key=lambda one: one.id)
     )
     return Fleet(machines, missing)
@@ -109,9 +115,13 @@ def _precedence(instance: Instance, stack: str, name: str) -> tuple[bool, bool, 
 
 
 def _machine(
-    instance: Instance, settings: ExporterSettings, chosen: str | None, second: str | None
+    instance: Instance,
+    settings: ExporterSettings,
+    chosen: str | None,
+    second: str | None,
+    is_clustered: bool,
 ) -> Machine:
-    claim = claim_of(instance.tags, settings.stack)
+    claim = claim_of(instance.tags, settings.stack, is_clustered=is_clustered)
     if chosen is not None:
         claim = Claim("stack", settings.stack)
     elif second is not None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from sophia_infra.exporter.clusters import ClusterMembers
 from sophia_infra.exporter.machines import Fleet, see_fleet
 from sophia_infra.exporter.meter import Meter
 from sophia_infra.exporter.snapshot import Market, Snapshot, dollars_of
@@ -53,6 +54,7 @@ class Poller:
         self._state = state
         self._timing = Timing(settings.poll_s)
         self._meter = Meter() if state is None else state.load()
+        self._members = ClusterMembers(settings.clusters, cloud, clock)
         self._regions = frozenset(settings.regions)
         self._sides = (
             _Side("prices and capacity", self._read_market),
@@ -82,9 +84,10 @@ class Poller:
         began_s = self._clock.now()
         try:
             instances = self._cloud.list_instances()
+            clustered = self._members.among(instances)
         except LambdaCloudError as error:
             return self._miss(error, began_s)
-        fleet = see_fleet(self._settings, instances)
+        fleet = see_fleet(self._settings, instances, clustered)
         now_s = self._clock.now()
         self._meter.see(fleet.machines, now_s)
         self._publish("ok", began_s, now_s, fleet)

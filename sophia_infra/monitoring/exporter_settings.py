@@ -99,6 +99,7 @@ class ExporterSettings:
         poll_s: seconds between two lists of the account's machines.
         machines: name in the fleet -> machine, up to the phase of the stack.
         prices: what was planned.
+        clusters: ids of the 1-Click Clusters that the file reads: their machines carry no tag of ours.
     """
 
     stack: str
@@ -108,6 +109,7 @@ class ExporterSettings:
     poll_s: int
     machines: Mapping[str, MachineSettings]
     prices: PlannedPrices
+    clusters: tuple[str, ...] = ()
 
     @property
     def budget_usd_per_hour(self) -> Decimal:
@@ -139,6 +141,7 @@ class ExporterSettings:
             "poll_s": self.poll_s,
             "machines": {name: one.as_json() for name, one in self.machines.items()},
             "prices": self.prices.as_json(),
+            **({"clusters": list(self.clusters)} if self.clusters else {}),
         }
 
 
@@ -183,6 +186,7 @@ def exporter_settings_of(config: StackConfig, stack: str) -> ExporterSettings:
         prices=PlannedPrices(
             book.as_of, {name: book.get(name) for name in types}, file_storage_usd_per_gib_month()
         ),
+        clusters=config.one_click_ids,
     )
 
 
@@ -198,7 +202,7 @@ def read_exporter_settings(text: str, source: str = "settings") -> ExporterSetti
     """
     document = Document(text, source)
     root = document.root
-    root.only("stack", "endpoint", "budget", "poll_s", "machines", "prices")
+    root.only("stack", "endpoint", "budget", "poll_s", "machines", "prices", "clusters")
     budget, prices = root.section("budget"), root.section("prices")
     budget.only("limit", "alert_percent")
     prices.only("as_of", "usd_per_hour", "file_storage_usd_per_gib_month")
@@ -215,6 +219,7 @@ def read_exporter_settings(text: str, source: str = "settings") -> ExporterSetti
             {name: usd_per_hour.parsed(name, _usd, Decimal(0)) for name in usd_per_hour.names},
             prices.parsed("file_storage_usd_per_gib_month", _usd, Decimal(0)),
         ),
+        clusters=root.texts("clusters", optional=True),
     )
     document.finish()
     return settings

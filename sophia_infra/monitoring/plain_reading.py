@@ -80,8 +80,10 @@ class Section:
         """A string; required when there is no fallback."""
         return str(self._of_type(name, str, "text", fallback))
 
-    def texts(self, name: str) -> tuple[str, ...]:
-        """A required list of one or more strings."""
+    def texts(self, name: str, *, optional: bool = False) -> tuple[str, ...]:
+        """A list of one or more strings; () for one that is optional and not there."""
+        if optional and name not in self._fields:
+            return ()
         value = self._of_type(name, list, "a list of text", None)
         if isinstance(value, list) and (not value or not all(isinstance(one, str) for one in value)):
             self._document.refuse(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -88,7 +88,12 @@ class FleetStatus:
 
 
 def build_fleet_status(
-    stack: str, wanted: Mapping[str, InstanceConfig], machines: Iterable[Instance], now_s: float
+    stack: str,
+    wanted: Mapping[str, InstanceConfig],
+    machines: Iterable[Instance],
+    now_s: float,
+    *,
+    clustered: Container[str] = (),
 ) -> FleetStatus:
     """Match the account's machines with the file's, by our tags, or by `adopt`; the rest by `claim_of`.
 
@@ -97,6 +102,7 @@ def build_fleet_status(
         wanted: the instances of the file, in its order.
         machines: the account's list.
         now_s: seconds since 1970 on the cloud's clock.
+        clustered: ids of the machines of 1-Click Clusters that the file reads.
     """
     live = [machine for machine in machines if is_billed(machine)]
     rows: list[MachineRow] = []
@@ -112,7 +118,7 @@ def build_fleet_status(
     for machine in live:
         if machine.id in taken:
             continue
-        claim = claim_of(machine.tags, stack)
+        claim = claim_of(machine.tags, stack, is_clustered=machine.id in clustered)
         if claim.owner in ("stack", "orphan"):
             name, is_kept = machine.tags.get(NAME_TAG, "?"), claim.owner == "stack"
             rows.append(_row(name, machine, claim.caretaker, now_s, in_file=is_kept))

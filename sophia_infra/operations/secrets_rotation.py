@@ -49,7 +49,10 @@ def entry_named(catalogue: SecretCatalogue, name: str) -> SecretEntry:
     if ends:
         raise RotationRefused(f"{name} fits {', '.join(entry.path for entry in ends)}: give the whole path.")
     close = did_you_mean(name, catalogue.entries)
-    raise RotationRefused(f"The checked-in definition names no secret {name}{close or '.'}")
+    usual = next(iter(catalogue.entries))
+    raise RotationRefused(
+        f"The checked-in definition names no secret {name}{close or '.'} Next: give a path of it, as {usual}."
+    )
 
 
 def choose_value(entry: SecretEntry, given: SecretText | None) -> NewValue:

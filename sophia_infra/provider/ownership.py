@@ -14,8 +14,9 @@ __all__ = ["OWNERS", "Claim", "MachineOwner", "claim_of"]
 
 MachineOwner = Literal["stack", "training", "orphan", "other", "unknown"]
 """stack: in the file, by our tags or adopted, or of its node scaler. training: of a training run of our
-stack, which ends it by its deadline. orphan: of our stack and none of these, or a second machine for one
-name. other: of another stack. unknown: no tag of ours and not adopted."""
+stack, which ends it by its deadline, or of a 1-Click Cluster that the file reads.
+orphan: of our stack and none of these, or a second machine for one name. other: of another stack. unknown: no
+tag of ours and not adopted."""
 
 OWNERS: tuple[MachineOwner, ...] = get_args(MachineOwner)
 
@@ -35,8 +36,11 @@ class Claim:
     caretaker: str = ""
 
 
-def claim_of(tags: Mapping[str, str], stack: str) -> Claim:
+def claim_of(tags: Mapping[str, str], stack: str, *, is_clustered: bool = False) -> Claim:
     """Whose a machine with these tags is, when the file of `stack` ("project/stack") does not name it.
+
+    Args:
+        is_clustered: whether it is of a 1-Click Cluster that the file reads: those have no tag of ours.
 
     Tags of a training run that do not fit each other make an orphan: no watchdog and no sweep ends it.
     """
@@ -49,4 +53,6 @@ def claim_of(tags: Mapping[str, str], stack: str) -> Claim:
         return Claim("stack", stack, OWNER_WORD)
     if tagged == stack or tagged.startswith(training_tag(stack)):
         return Claim("orphan", stack)
-    return Claim("other", tagged) if tagged else Claim("unknown")
+    if tagged:
+        return Claim("other", tagged)
+    return Claim("training", stack, "1-Click Cluster") if is_clustered else Claim("unknown")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -99,6 +99,7 @@ def read_fleet(
     now_s: float,
     *,
     launches: frozenset[str] = frozenset(),
+    clustered: Container[str] = (),
 ) -> Fleet:
     """Sort the account's list by owner.
 
@@ -108,6 +109,7 @@ def read_fleet(
         now_s: seconds since 1970 on the cloud's clock.
         launches: launch keys that the file asks for; of two machines for one name these say which is meant,
             and without them the newer one is.
+        clustered: ids of the machines of 1-Click Clusters that the file reads.
     """
     live = [machine for machine in machines if is_billed(machine)]
     owners: dict[str, tuple[MachineOwner, str, str]] = {}
@@ -123,7 +125,7 @@ def read_fleet(
     rows: list[Machine] = []
     running: dict[MachineOwner, list[RunningMachine]] = {owner: [] for owner in OWNERS}
     for machine in live:
-        row = _machine(machine, *owners.get(machine.id, _stranger(machine, stack)), now_s)
+        row = _machine(machine, *owners.get(machine.id, _stranger(machine, stack, clustered)), now_s)
         rows.append(row)
         running[row.owner].append(
             RunningMachine(row.name, machine.instance_type.usd_per_hour, row.launched_at_s)
@@ -150,8 +152,8 @@ def _rank(machine: Instance, stack: str, name: str, launches: frozenset[str]) ->
     return (ends, key not in launches, -(launched_at_s(machine) or 0), machine.id)
 
 
-def _stranger(machine: Instance, stack: str) -> tuple[MachineOwner, str, str]:
-    claim = claim_of(machine.tags, stack)
+def _stranger(machine: Instance, stack: str, clustered: Container[str]) -> tuple[MachineOwner, str, str]:
+    claim = claim_of(machine.tags, stack, is_clustered=machine.id in clustered)
     names = (machine.name, machine.tags.get(NAME_TAG))
     # `node-1` is one of many nodes: a run's machine is told by its name in the account.
     name = next(filter(None, names if claim.owner in ("unknown", "training") else names[::-1]), "(no name)")

@@ -1,14 +1,13 @@
 """Random lives of an account and its exporter: launches, ends, outages, kills, months, against invariants.
 
-The exporter looks at a real emulator over HTTP; the emulator's own meter is the judge of what it says.
+The exporter looks at a real emulator; the emulator's own meter is the judge of what it says.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from contextlib import ExitStack
 from typing import Any, ClassVar
 
 import pytest
@@ -23,14 +22,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from sophia_infra.emulator import EmulatorServer
 from sophia_infra.exporter.months import month_start_s
 from sophia_infra.exporter.snapshot import Snapshot
+from tests.effort import FULL
 from tests.emulator.emulator_client import API_KEY, strict_settings
 from tests.summary import SUMMARY_LINE
 from tests.unit.exporter.stage import OTHER_STACK, OWNERS, POLL_S, Shown, Stage, machine, settings_of
+from tests.unit.provider.in_process import InProcessServer
+from tests.unit.provider.ram_folder import ram_folder
 
-FULL = os.environ.get("CI", "").lower() == "true" or os.environ.get("SOPHIA_FULL") == "1"
 LIVES = 200 if FULL else 30
 STEPS = 40
 COST = "lambda_cloud_instance_cost_usd_total"
@@ -47,10 +47,10 @@ class Lives(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.folder = TemporaryDirectory(prefix="sophia-exporter-")
-        self.emulator = EmulatorServer(strict_settings(terminated_visible_s=60.0))
-        self.emulator.__enter__()
-        self.stage = Stage(self.emulator, settings_of(FLEET), state=Path(self.folder.name) / "state.json")
+        self.world = ExitStack()
+        folder = self.world.enter_context(ram_folder())
+        emulator = self.world.enter_context(InProcessServer(strict_settings(terminated_visible_s=60.0)))
+        self.stage = Stage(emulator, settings_of(FLEET), state=folder / "state.json")
         self.highest: dict[tuple[str, ...], float] = {}
         self.seen_s: list[float] = []  # of the lists that succeeded
         self.scraped: tuple[tuple[Snapshot, float], Shown] | None = None
@@ -61,8 +61,7 @@ class Lives(RuleBasedStateMachine):
         if hasattr(self, "stage"):
             self.stage.close()
             self.stage.api.session.close()
-            self.emulator.__exit__(None, None, None)
-            self.folder.cleanup()
+            self.world.close()
 
     # What happens.
 
