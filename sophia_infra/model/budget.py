@@ -10,7 +10,7 @@ from pydantic import Field
 
 from sophia_infra.model.forms import ClosedModel, whole_number_form
 from sophia_infra.model.money import Rate, format_usd
-from sophia_infra.model.value_types import SpendingRate
+from sophia_infra.model.value_types import SpendingRate, YesNo
 
 __all__ = ["Budget", "BudgetUse"]
 
@@ -26,6 +26,12 @@ class Budget(ClosedModel):
         default=80,
         description="Percent of the limit from which to warn, 1 to 100. Default 80: the plan's cost service "
         "warns there.",
+    )
+    includes_training: YesNo = Field(
+        default=False,
+        description="true refuses a training run whose cap is above what the month leaves beside the fleet "
+        "and other runs. Default false: each run has a cap of its own, and the plan's fleet leaves less "
+        "than the plan's run may cost.",
     )
 
 

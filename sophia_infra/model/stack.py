@@ -141,6 +141,11 @@ class StackConfig(ClosedModel):
         """Name -> 1-Click Cluster that is only read."""
         return {name: one for name, one in self.training.items() if isinstance(one, OneClickConfig)}
 
+    @property
+    def one_click_ids(self) -> tuple[str, ...]:
+        """Ids of those clusters."""
+        return tuple(one.cluster_id for one in self.one_click_clusters.values())
+
     def instances(self, phase: int | None = None) -> dict[str, InstanceConfig]:
         """Name -> instance up to `phase` (default: the stack's), in the order of the file."""
         last = self.phase if phase is None else phase

@@ -135,6 +135,8 @@ class RunFolder:
 
     def is_held(self, role: Role) -> bool:
         """Whether a living process has this role."""
+        if not (self.path / f"{role}.lock").exists():
+            return False
         lock = self._lock(role)
         try:
             lock.acquire(timeout=0)

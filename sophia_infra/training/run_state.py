@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -87,17 +87,22 @@ class RunState:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data; money as decimal text."""
-        fields = asdict(self)
-        for row in fields["machines"].values():
+        # Not `asdict`: it copies every text, and a state is written at every step.
+        machines = {name: _fields(one) for name, one in self.machines.items()}
+        for row in machines.values():
             row["usd_per_hour"] = str(row["usd_per_hour"])
-        return fields
+        return {**_fields(self), "machines": machines, "members": list(self.members)}
 
     @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> RunState:
+    def of(cls, plain: Mapping[str, Any]) -> RunState:
         """What `as_json` gave. Raises KeyError, TypeError, ValueError or ArithmeticError on anything else."""
-        known = dict(fields)
+        known = dict(plain)
         known["machines"] = {
             name: MachineRecord(**{**row, "usd_per_hour": Decimal(row["usd_per_hour"])})
             for name, row in known["machines"].items()
         }
         return cls(**known)
+
+
+def _fields(one: MachineRecord | RunState) -> dict[str, Any]:
+    return {known.name: getattr(one, known.name) for known in fields(one)}

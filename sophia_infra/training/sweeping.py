@@ -141,9 +141,7 @@ def _dead_because(folder: RunFolder, stack: str, now_s: float, grace_s: float) -
         state = folder.state()
     except RecordUnusable:
         return None
-    if folder.is_held("starter"):
-        return None
-    if state.phase == "ended":
+    if state.phase == "ended" or folder.is_held("starter"):
         return None
     if state.phase == "ending":
         return "its starter died while it ended"
