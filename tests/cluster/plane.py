@@ -24,7 +24,7 @@ from sophia_infra.model.kubernetes import Node
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-WAIT_S = 30.0
+WAIT_S = 90.0
 """The longest wait for something that takes a second on an idle machine."""
 
 

@@ -82,7 +82,8 @@ def test_manifests_are_written_instead_of_applied(stack: PluginProject, tmp_path
     web = yaml.safe_load((folder / written[1]).read_text())
     assert (web["apiVersion"], web["kind"], web["spec"]["replicas"]) == ("apps/v1", "Deployment", 2)
     assert (folder / written[3]).stat().st_mode & 0o777 == 0o600
-    assert [line.message for line in result.diagnostics if "plain text" in line.message]
+    assert [line.message for line in result.diagnostics if "in place of secret values" in line.message]
+    assert "correct-horse" not in (folder / written[3]).read_text()
     assert stack.up(expect_no_changes=True)
 
     (folder / written[1]).unlink()
