@@ -140,6 +140,8 @@ def new_key(
     """Make a key. Without it nothing of a copy can be read: keep it where the copies are not."""
     from sophia_infra.backup.key import new_key_file
 
+    if not file.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {file.parent}: make it first.", param_hint="'FILE'")
     key = new_key_file(file)
     typer.echo(
         f"{file}: key {key.id}. Export SOPHIA_BACKUP_KEY_FILE={file}, and keep another copy elsewhere."

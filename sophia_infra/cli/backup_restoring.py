@@ -16,10 +16,10 @@ from sophia_infra.backup.errors import BackupRefused, TargetOccupied
 from sophia_infra.backup.restoring import SetReader
 from sophia_infra.cli.backup_context import open_backups
 from sophia_infra.cli.exit_codes import ExitCode
+from sophia_infra.cli.finding_engine import find_engine_aloud
 from sophia_infra.cli.stack_context import StackContext
 from sophia_infra.cli.views import make_console
 from sophia_infra.engine.home import LOCAL_STACK, write_private_file
-from sophia_infra.engine.locate import find_engine
 from sophia_infra.engine.stacks import ensure_stack, export_stack, import_stack, stack_exists
 from sophia_infra.operations.doctor import ids_in_state
 
@@ -115,7 +115,7 @@ def _steps(
 def _restore_state(request: RestoreRequest, context: StackContext, reader: SetReader) -> Mapping[str, Any]:
     home, name = context.home, context.name
     document = reader.state()
-    engine = find_engine(home)
+    engine = find_engine_aloud(home)
     now: Mapping[str, Any] = {}
     if stack_exists(engine, name, home):
         now = export_stack(engine, name, home).get("deployment") or {}

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from sophia_infra.cli.finite import finite
+
 __all__ = ["canary_app"]
 
 canary_app = typer.Typer(
@@ -53,7 +55,9 @@ def run(
     probe_url: Annotated[
         str | None, typer.Option("--probe-url", help="Has to answer below 400 at every look.")
     ] = None,
-    interval: Annotated[float, typer.Option("--interval", min=0.1, max=300, help="Seconds a look.")] = 15.0,
+    interval: Annotated[
+        float, typer.Option("--interval", min=0.1, max=300, callback=finite, help="Seconds a look.")
+    ] = 15.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="The same as `plan`.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,

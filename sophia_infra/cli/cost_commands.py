@@ -64,6 +64,8 @@ def diff(
     from sophia_infra.cost.report import LiveFacts, build_report
     from sophia_infra.model.price_book import PriceBook
 
+    if as_json and as_markdown:
+        raise typer.BadParameter("is another document than --json: ask for one.", param_hint="'--markdown'")
     plan = read_plan(_read(from_json))
     terms = _terms(plan, stack, budget)
     live = LiveFacts()

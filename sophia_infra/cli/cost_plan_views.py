@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from sophia_infra.cli.views import make_console
+from sophia_infra.cli.views import make_console, print_table
 from sophia_infra.cost.plan_figures import plan_figures
 from sophia_infra.cost.roi import PLAN_PERCENT, Return, most_investment, return_on
 from sophia_infra.model.money import HOURS_PER_MONTH, format_usd
@@ -66,7 +66,7 @@ def show_plan(
 ) -> None:
     """Both tables, why they differ, and what follows."""
     console = make_console()
-    console.print(_both(table))
+    print_table(console, _both(table), least=("Honest: worth", "%", "saved"))
     console.print()
     for reason in table.reasons:
         console.print(Text(reason), soft_wrap=True)

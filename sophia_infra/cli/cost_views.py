@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sophia_infra.cli.views import print_table
 from sophia_infra.cost import words
 from sophia_infra.cost.report import CostReport
 from sophia_infra.cost.rows import CostRow
@@ -30,7 +31,11 @@ _CAPACITY_STYLES = {"none": "bold red", "listed": "green"}
 def show_cost(console: Console, report: CostReport, notices: Iterable[str] = ()) -> None:
     """Every change with its dollars, the totals, then what it means for budget, quota and capacity."""
     if report.changed_rows:
-        console.print(_changes(report))
+        print_table(
+            console,
+            _changes(report),
+            least=("Price of", "Boot", "Capacity now", "$/h before", "$/h after", "Region", "Type"),
+        )
     kept = [row for row in report.rows if not row.changes]
     if kept:
         console.print(f"Unchanged: {len(kept)}, {format_usd(sum_rows(kept).after_usd_per_hour)}/h.")

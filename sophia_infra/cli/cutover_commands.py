@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from sophia_infra.cli.finite import finite
+
 __all__ = ["cutover_app"]
 
 cutover_app = typer.Typer(
@@ -44,7 +46,9 @@ def run(
     probe_url: Annotated[
         str | None, typer.Option("--probe-url", help="Has to answer below 400 at every look.")
     ] = None,
-    interval: Annotated[float, typer.Option("--interval", min=0.1, max=300, help="Seconds a look.")] = 15.0,
+    interval: Annotated[
+        float, typer.Option("--interval", min=0.1, max=300, callback=finite, help="Seconds a look.")
+    ] = 15.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="The same as `plan`.")] = False,
     yes: Yes = False,
     as_json: Json = False,
@@ -57,7 +61,7 @@ def run(
     from sophia_infra.cli.cutover_running import CutoverRequest, run_cutover, show_plan
 
     if dry_run:
-        raise typer.Exit(int(show_plan(stack, as_json=as_json)))
+        raise typer.Exit(int(show_plan(stack, as_json=as_json, service=service)))
     request = CutoverRequest(stack, service, kubeconfig, prometheus, probe_url, interval)
     raise typer.Exit(int(run_cutover(request, yes=yes, as_json=as_json)))
 

@@ -60,19 +60,22 @@ class _Ground:
 
     def service(self, name: str) -> CutoverService:
         """Raises RolloutRefused for a name that nothing has."""
-        for one in self.order:
-            if one.name == name:
-                return one
-        raise RolloutRefused(
-            f"{name} is no service of the Swarm stack.",
-            next_step=f"name one of {', '.join(one.name for one in self.order)}.",
-        )
+        return _named(self.order, name)
 
 
-def show_plan(stack: str, *, as_json: bool) -> ExitCode:
-    """The order, and how each moves."""
+def show_plan(stack: str, *, as_json: bool, service: str | None = None) -> ExitCode:
+    """The order, and how each moves.
+
+    Args:
+        service: which one is asked about; its place in the whole order is the answer.
+
+    Raises:
+        RolloutRefused: nothing has the name `service`.
+    """
     ground = open_rollout(stack, None, None)
     order = _order(ground)
+    if service is not None:
+        _named(order, service)
     if as_json:
         rollout = ground.rollout.model_dump(mode="json")
         services = [one.as_json() for one in order]
@@ -149,6 +152,16 @@ def finish_cutover(stack: str, name: str, kubeconfig: str | None, *, yes: bool, 
     else:
         make_console().print(f"{name} is on Kubernetes alone; Swarm's {name} may be removed.")
     return ExitCode.OK
+
+
+def _named(order: tuple[CutoverService, ...], name: str) -> CutoverService:
+    for one in order:
+        if one.name == name:
+            return one
+    raise RolloutRefused(
+        f"{name} is no service of the Swarm stack.",
+        next_step=f"name one of {', '.join(one.name for one in order)}.",
+    )
 
 
 def _move_calls(

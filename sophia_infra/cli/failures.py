@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import sys
 from collections.abc import Iterator
 
@@ -27,12 +28,20 @@ def reporting_failures() -> Iterator[None]:
         code = _exit_code(error)
         if code is None:
             raise
-        _leave(str(error), code)
+        _leave(_said_of_file(error) if isinstance(error, OSError) else str(error), code)
 
 
 def _leave(message: str, code: ExitCode) -> None:
     print(f"sophia: {message}", file=sys.stderr)
     raise SystemExit(int(code)) from None
+
+
+def _said_of_file(error: OSError) -> str:
+    """What the system refused, in words and with the way out; other errors keep theirs."""
+    step = _NEXT_STEPS.get(error.errno or 0)
+    if step is None or error.strerror is None:
+        return str(error)
+    return f"{error.filename or 'The output'}: {error.strerror}. Next: {step}"
 
 
 def _exit_code(error: Exception) -> ExitCode | None:
@@ -45,6 +54,16 @@ def _exit_code(error: Exception) -> ExitCode | None:
 
 
 _INTERRUPTED = "Interrupted. Nothing was lost: run the same command again to go on."
+
+_NO_RIGHTS = "let the user who runs sophia read and write there, or set SOPHIA_HOME to a folder of its own."
+_NO_SPACE = "make room and run the same command again; what was done before is kept."
+_NEXT_STEPS = {
+    errno.EACCES: _NO_RIGHTS,
+    errno.EPERM: _NO_RIGHTS,
+    errno.EROFS: _NO_RIGHTS,
+    errno.ENOSPC: _NO_SPACE,
+    errno.EDQUOT: _NO_SPACE,
+}
 
 # The first family that fits wins, so the narrow ones come first.
 _FAMILIES: tuple[tuple[str, tuple[str, ...], ExitCode], ...] = (

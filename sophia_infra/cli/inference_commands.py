@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from sophia_infra.cli.finite import finite
+
 __all__ = ["inference_app"]
 
 inference_app = typer.Typer(
@@ -53,6 +55,8 @@ def usage(
     """Show tokens and dollars from the ledger, and how much of each budget is left."""
     from sophia_infra.cli.inference_usage import run_usage
 
+    if since is not None and until is not None and until <= since:
+        raise typer.BadParameter("is not after --since, and is itself left out.", param_hint="'--until'")
     raise typer.Exit(int(run_usage(stack, by.value, since, until, ledger_env=ledger_env, as_json=as_json)))
 
 
@@ -73,12 +77,14 @@ def break_even(
         str, typer.Option("--type", help="Machine that would serve it.")
     ] = "gpu_1x_a100",
     hours: Annotated[
-        float, typer.Option("--hours", min=1, max=744, help="Hours a month that it runs.")
+        float, typer.Option("--hours", min=1, max=744, callback=finite, help="Hours a month that it runs.")
     ] = 720,
     ratio: Annotated[str, typer.Option("--ratio", help="Input tokens for each output token.")] = "3",
     tokens_per_s: Annotated[
         float | None,
-        typer.Option("--tokens-per-s", min=0, help="What the machine can do at most, measured by you."),
+        typer.Option(
+            "--tokens-per-s", min=0, callback=finite, help="What the machine can do at most, measured by you."
+        ),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Draw it: a file that ends in .svg or .png.")

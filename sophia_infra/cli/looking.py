@@ -27,10 +27,14 @@ def run_status(stack: str, *, as_json: bool) -> ExitCode:
     from sophia_infra.cli.local_kubernetes import kubernetes_mode
     from sophia_infra.cli.views import make_console, show_fleet
     from sophia_infra.operations.fleet_status import build_fleet_status
+    from sophia_infra.provider.clustered_machines import machines_of_clusters
 
     session = context.open_session()
     rows = session.instances.rows(0)
-    status = build_fleet_status(context.tag, context.instances, rows, session.clock.now())
+    clustered = machines_of_clusters(session.client, context.config.one_click_ids)
+    status = build_fleet_status(
+        context.tag, context.instances, rows, session.clock.now(), clustered=clustered
+    )
     mode = kubernetes_mode(context.home, context.config, context.prepared.phase)
     clusters = look_at_clusters(context.home, mode)
     if as_json:
@@ -64,7 +68,7 @@ def run_instances(stack: str, *, as_json: bool) -> ExitCode:
 
     from rich.table import Table
 
-    from sophia_infra.cli.views import make_console
+    from sophia_infra.cli.views import make_console, print_table
     from sophia_infra.model.money import format_usd
     from sophia_infra.operations.fleet_status import usd_so_far
     from sophia_infra.provider.tags import STACK_TAG
@@ -105,7 +109,10 @@ def run_instances(stack: str, *, as_json: bool) -> ExitCode:
             machine.tags.get(STACK_TAG, "-"),
         )
     console = make_console()
-    console.print(table if machines else "The account runs no machines.")
+    if machines:
+        print_table(console, table, least=("Address", "Region", "$/h", "Stack", "Type"))
+    else:
+        console.print("The account runs no machines.")
     return ExitCode.OK
 
 
@@ -154,16 +161,16 @@ def run_types(stack: str, *, offline: bool, as_json: bool) -> ExitCode:
 def run_doctor(stack: str, *, terminate_id: str | None, yes: bool, as_json: bool) -> ExitCode:
     """Compare state and account; with `terminate_id`, end one machine that no state holds."""
     from sophia_infra.cli.comparison import compare
+    from sophia_infra.cli.finding_engine import find_engine_aloud
     from sophia_infra.cli.stack_context import open_stack
     from sophia_infra.cli.views import make_console, show_findings
-    from sophia_infra.engine.locate import find_engine
     from sophia_infra.operations.doctor import ids_in_state
 
     context = open_stack(stack)
     if context.emulator_is_stopped:
         return _say_stopped(context, as_json=as_json)
     session = context.open_session()
-    engine = find_engine(context.home)
+    engine = find_engine_aloud(context.home)
     found = compare(context, engine, session)
     if terminate_id is not None:
         from sophia_infra.audit import audit_log_of

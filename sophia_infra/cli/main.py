@@ -38,6 +38,7 @@ app = typer.Typer(
     help="A budgeted GPU platform on Lambda Cloud, from one typed file per stack.",
     no_args_is_help=True,
     add_completion=False,
+    suggest_commands=False,  # click makes the same suggestion
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -55,6 +56,10 @@ app.add_typer(scaler_app, name="scaler")
 app.add_typer(secrets_app, name="secrets")
 app.add_typer(train_app, name="train")
 
+for _group in app.registered_groups:
+    if _group.typer_instance is not None:
+        _group.typer_instance.suggest_commands = False
+
 _ARGPARSE_USAGE = 2
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="Stack: the file Pulumi.<stack>.yaml.")]
@@ -64,12 +69,36 @@ Phase = Annotated[
     int | None, typer.Option("--phase", min=1, max=3, help="Phase to bring up, remembered for later runs.")
 ]
 PolicyPacks = Annotated[
-    list[Path] | None, typer.Option("--policy-pack", help="Folder of a policy pack; may be repeated.")
+    list[Path] | None,
+    typer.Option(
+        "--policy-pack", exists=True, file_okay=False, help="Folder of a policy pack; may be repeated."
+    ),
 ]
 PolicyPackConfigs = Annotated[
-    list[Path] | None, typer.Option("--policy-pack-config", help="Its configuration, in the same order.")
+    list[Path] | None,
+    typer.Option(
+        "--policy-pack-config", exists=True, dir_okay=False, help="Its configuration, in the same order."
+    ),
 ]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Read every resource from the cloud first.")]
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"sophia {version('sophia-infra')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _before_every_command(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_say_version, help="Show the version and end."),
+    ] = False,
+) -> None:
+    """Only what is said of `sophia` itself."""
 
 
 @app.command()
@@ -124,6 +153,8 @@ def preview(
     from sophia_infra.cli.previewing import run_down_preview, run_preview
     from sophia_infra.cli.update import UpRequest
 
+    if as_json and as_markdown:
+        raise typer.BadParameter("is another document than --json: ask for one.", param_hint="'--markdown'")
     packs, configs = tuple(policy_pack or ()), tuple(policy_pack_config or ())
     request = UpRequest(stack, phase, refresh, as_json, packs, configs)
     if down:
@@ -222,7 +253,7 @@ def images(context: typer.Context) -> None:
     """Container images: digests of what is pulled (lock), sizes and times against their budget (budget)."""
     from sophia_infra.images.__main__ import main as run_images
 
-    raise typer.Exit(_code_of(lambda: run_images(context.args)))
+    raise typer.Exit(_code_of(lambda: run_images(context.args, prog="sophia images")))
 
 
 def main() -> None:

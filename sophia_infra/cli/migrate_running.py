@@ -78,7 +78,7 @@ def run_undo(phase: str, to: str, stack: str, *, dry_run: bool, yes: bool, as_js
     """Take steps back, after saying which ones, and which cannot be."""
     if phase not in _UNDO_PHASES:
         raise PlanRefused(
-            f"{phase!r} is no phase{did_you_mean(phase, _UNDO_PHASES)}.",
+            f"{phase!r} is no phase{did_you_mean(phase, _UNDO_PHASES) or '.'}",
             next_step="give phase1, phase2 or phase3.",
         )
     migration = open_migration(cast(PhaseName, phase), stack)
@@ -86,7 +86,7 @@ def run_undo(phase: str, to: str, stack: str, *, dry_run: bool, yes: bool, as_js
     names = [step.step_id for step in plan.steps]
     if to and to not in names:
         raise PlanRefused(
-            f"{phase} of stack {stack} has no step {to!r}{did_you_mean(to, names)}.",
+            f"{phase} of stack {stack} has no step {to!r}{did_you_mean(to, names) or '.'}",
             next_step=f"its steps: {', '.join(names)}.",
         )
     check_undo(cast(PhaseName, phase), stack, migration.progress)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from sophia_infra.cli.finite import finite
+
 __all__ = ["add_monitoring_commands"]
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="Stack: the file Pulumi.<stack>.yaml.")]
@@ -43,7 +45,7 @@ def monitor(
         typer.Option("--gateway", metavar="URL", help="A gateway to look at; default: the local stack's."),
     ] = None,
     interval: Annotated[
-        float, typer.Option("--interval", min=1, max=3600, help="Seconds between two looks.")
+        float, typer.Option("--interval", min=1, max=3600, callback=finite, help="Seconds between two looks.")
     ] = 5,
     once: Annotated[bool, typer.Option("--once", help="Print one page and end.")] = False,
     fail_on: Annotated[

@@ -25,7 +25,11 @@ Prometheus = Annotated[
 Settings = Annotated[
     Path | None,
     typer.Option(
-        "--settings", metavar="FILE", help="Thresholds; default: optimization.<stack>.yaml, if any."
+        "--settings",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="Thresholds; default: optimization.<stack>.yaml, if any.",
     ),
 ]
 LedgerEnv = Annotated[

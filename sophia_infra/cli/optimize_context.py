@@ -98,11 +98,11 @@ def _settings(request: Request, context: StackContext) -> OptimizationConfig:
 
 def _find_engine(context: StackContext) -> tuple[Engine | None, tuple[str, ...]]:
     """The engine that reads the state; without one there is advice, and nothing counts as proven."""
+    from sophia_infra.cli.finding_engine import find_engine_aloud
     from sophia_infra.engine.errors import BuildFailed, EngineMissing
-    from sophia_infra.engine.locate import find_engine
 
     try:
-        return find_engine(context.home), ()
+        return find_engine_aloud(context.home), ()
     except (EngineMissing, BuildFailed) as error:
         return None, (f"The state was not read: {error}",)
 

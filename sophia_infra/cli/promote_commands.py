@@ -29,8 +29,9 @@ def promote(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
 ) -> None:
-    """Put the digests that one stack has proved into the file of the next: development -> staging -> canary
-    -> production.
+    """Put the digests that one stack has proved into the file of the next one.
+
+    The stages: development -> staging -> canary -> production.
 
     Exit code 6: the source's gate is not green, or digests are missing.
     """

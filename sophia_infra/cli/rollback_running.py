@@ -13,11 +13,11 @@ from typing import Any
 from sophia_infra.audit import audit_log_of
 from sophia_infra.cli.confirming import ask
 from sophia_infra.cli.exit_codes import ExitCode
+from sophia_infra.cli.finding_engine import find_engine_aloud
 from sophia_infra.cli.stack_context import StackContext, open_stack
 from sophia_infra.cli.views import make_console, short_path
 from sophia_infra.engine.history import UpdateRecord, stack_history
 from sophia_infra.engine.home import write_private_file
-from sophia_infra.engine.locate import find_engine
 from sophia_infra.model.money import format_usd
 from sophia_infra.model.price_book import PriceBook
 from sophia_infra.model.stack_config import load_stack_config, parse_stack_config
@@ -62,7 +62,7 @@ class _Way:
 def show_versions(stack: str, *, as_json: bool) -> ExitCode:
     """Every update, the newest first."""
     context = open_stack(stack)
-    records = stack_history(find_engine(context.home), stack, context.home)
+    records = stack_history(find_engine_aloud(context.home), stack, context.home)
     rows: list[dict[str, Any]] = [
         {
             "version": record.number,
@@ -141,7 +141,7 @@ def run_rollback(stack: str, to: int, *, yes: bool, as_json: bool) -> ExitCode:
 def _way(stack: str, to: int) -> _Way:
     context = open_stack(stack)
     home = context.home
-    records = stack_history(find_engine(home), stack, home)
+    records = stack_history(find_engine_aloud(home), stack, home)
     if not 1 <= to <= len(records):
         raise RolloutRefused(
             f"Stack {stack} has no update {to}; it has {len(records)}.",

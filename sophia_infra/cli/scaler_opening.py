@@ -185,14 +185,14 @@ def _boot_text(ground: ScalerGround) -> BootText | None:
     kube = ground.context.config.kubernetes
     if kube is None or kube.cluster != "joined" or ground.api is None:
         return None
-    from sophia_infra.engine.locate import find_engine
+    from sophia_infra.cli.finding_engine import find_engine_aloud
     from sophia_infra.engine.stacks import stack_outputs
     from sophia_infra.model.kubernetes.clusters import build_clusters
     from sophia_infra.scaling.nodes.boot_text import AGENT_PARTS, JoinBootText
     from sophia_infra.scaling.nodes.errors import BootTextMissing
 
     home = ground.context.home
-    outputs = stack_outputs(find_engine(home), ground.context.name, home, show_secrets=True)
+    outputs = stack_outputs(find_engine_aloud(home), ground.context.name, home, show_secrets=True)
     known: dict[str, Any] = outputs.get(JOIN_OUTPUT) or {}
     if not known:
         raise BootTextMissing(

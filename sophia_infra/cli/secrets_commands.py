@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from sophia_infra.cli.finite import finite
+
 __all__ = ["secrets_app"]
 
 secrets_app = typer.Typer(
@@ -35,7 +37,10 @@ def sync(
     stack: Stack = "local",
     kubeconfig: Kubeconfig = None,
     wait_s: Annotated[
-        float, typer.Option("--wait", min=0, max=600, help="Seconds to wait for the operator; 0: do not.")
+        float,
+        typer.Option(
+            "--wait", min=0, max=600, callback=finite, help="Seconds to wait for the operator; 0: do not."
+        ),
     ] = 60.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show who would restart.")] = False,
     as_json: Json = False,

@@ -60,12 +60,21 @@ def _fleet(context: StackContext) -> tuple[Callable[[], tuple[Fleet, float]], st
         return lambda: (read_fleet(context.tag, context.instances, (), time.time()), time.time()), (
             "the emulator, which is stopped, so nothing runs"
         )
+    from sophia_infra.provider.clustered_machines import machines_of_clusters
+
     session = context.open_session()
 
     def list_fleet() -> tuple[Fleet, float]:
         machines = session.instances.rows(0)
         now_s = session.clock.now()
-        fleet = read_fleet(context.tag, context.instances, machines, now_s, launches=context.wanted_launches)
+        fleet = read_fleet(
+            context.tag,
+            context.instances,
+            machines,
+            now_s,
+            launches=context.wanted_launches,
+            clustered=machines_of_clusters(session.client, context.config.one_click_ids),
+        )
         return fleet, now_s
 
     is_real = context.config.endpoint == "lambda"

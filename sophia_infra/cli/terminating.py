@@ -35,7 +35,10 @@ def terminate_stray(
         return ExitCode.USAGE
     machine = next((row for row in session.instances.rows(0) if row.id == instance_id), None)
     if machine is None:
-        print(f"sophia: no machine with id {instance_id} is in the account.", file=sys.stderr)
+        print(
+            f"sophia: no machine with id {instance_id} is in the account. Next: see `sophia instances`.",
+            file=sys.stderr,
+        )
         return ExitCode.USAGE
     if is_scaled(machine.tags):
         print(

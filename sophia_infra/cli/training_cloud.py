@@ -22,13 +22,13 @@ def open_training_stack(stack: str) -> StackContext:
 
 def environment_of(context: StackContext) -> dict[str, str]:
     """The variables by which this process and those in the background reach the stack's cloud."""
-    from sophia_infra.engine.locate import find_engine
+    from sophia_infra.cli.finding_engine import find_engine_aloud
     from sophia_infra.engine.stacks import config_value
 
     context.start_emulator()
     environment = context.cloud_environment()
     if not environment.get("LAMBDA_API_KEY") and _KEY in context.prepared.config_file.read_text("utf-8"):
-        value = config_value(find_engine(context.home), context.prepared, _KEY, context.home)
+        value = config_value(find_engine_aloud(context.home), context.prepared, _KEY, context.home)
         environment["LAMBDA_API_KEY"] = str(value)
     return environment
 

@@ -42,11 +42,11 @@ def join_outputs(context: StackContext, cluster: str) -> dict[str, Any]:
         RunRefused: they do not say it; nothing was launched.
         EngineError: the engine cannot be asked.
     """
-    from sophia_infra.engine.locate import find_engine
+    from sophia_infra.cli.finding_engine import find_engine_aloud
     from sophia_infra.engine.stacks import stack_outputs
     from sophia_infra.training.errors import RunRefused
 
-    outputs = stack_outputs(find_engine(context.home), context.name, context.home, show_secrets=True)
+    outputs = stack_outputs(find_engine_aloud(context.home), context.name, context.home, show_secrets=True)
     if not _row(outputs, _primary(context)).get("address"):
         raise RunRefused(
             f"{cluster}: the state of {context.name} does not say what machines join with. "

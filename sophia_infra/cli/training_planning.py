@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sophia_infra.training.plan_checks import Limits
     from sophia_infra.training.planning import RunPlan
 
-__all__ = ["POLL_S", "RunRequest", "plan_training"]
+__all__ = ["POLL_S", "RunRequest", "check_month", "plan_training"]
 
 POLL_S = 30.0
 """Seconds of the cloud's clock between two looks of starter and watchdog."""
@@ -67,7 +67,7 @@ def plan_training(
 
     Raises:
         RunRefused: no such workload, a variable is not set, or no machine fits the limits.
-        LambdaCloudError: the account was not seen.
+        RecordUnusable, LambdaCloudError: see `check_month`.
     """
     from sophia_infra.training.errors import RunRefused
     from sophia_infra.training.history import LaunchHistory
@@ -93,7 +93,29 @@ def plan_training(
         launches=LaunchHistory.of(context.home).read(),
         now_s=session.clock.now(),
     )
-    return plan_run(name, config, limits, market, ssh_key=ssh_key_of(context), poll_s=POLL_S), session
+    plan = plan_run(name, config, limits, market, ssh_key=ssh_key_of(context), poll_s=POLL_S)
+    check_month(context, session, plan)
+    return plan, session
+
+
+def check_month(context: StackContext, session: Session, plan: RunPlan) -> None:
+    """Compare the run's cap with what the month leaves, where the stack's budget includes training.
+
+    Raises:
+        CapRefused: it is above that.
+        RecordUnusable: of another run, so that nobody knows what is left.
+        LambdaCloudError: the account was not seen.
+    """
+    from sophia_infra.model.money import Rate
+    from sophia_infra.model.price_book import PriceBook
+    from sophia_infra.training.month_budget import MonthBudget, usd_of_runs
+
+    budget = context.config.budget
+    if not budget.includes_training:
+        return
+    fleet = Rate(context.config.usd_per_hour(PriceBook.fallback()))
+    runs_usd = usd_of_runs(context.home, session.client.list_instances(), context.tag, session.clock.now())
+    MonthBudget(budget.limit.usd_per_month, fleet.usd_per_month, runs_usd).check(plan.cluster, plan.max_usd)
 
 
 def _needed(config: ClusterConfig) -> list[str]:

@@ -12,7 +12,7 @@ from sophia_infra.cli.confirming import is_agreed
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.cli.training_cloud import environment_of, now_s_of, open_training_stack, session_of
 from sophia_infra.cli.training_joining import join_means, join_outputs
-from sophia_infra.cli.training_planning import POLL_S, RunRequest, plan_training
+from sophia_infra.cli.training_planning import POLL_S, RunRequest, check_month, plan_training
 from sophia_infra.cli.training_views import RunProgress, show_plan, show_run, show_sweep
 from sophia_infra.cli.views import make_console
 
@@ -52,14 +52,18 @@ def run_training(request: RunRequest, *, dry_run: bool, detach: bool, yes: bool,
         if not is_agreed(context, question, yes=yes, nothing="Nothing was launched."):
             return ExitCode.USAGE
         with beginning(context.home):
-            folder = find_open_run(context.home, context.tag, request.workload) or begin_run(
-                context.home,
-                plan,
-                stack=context.tag,
-                endpoint=context.config.endpoint,
-                now_s=session.clock.now(),
-                poll_s=POLL_S,
-            )
+            folder = find_open_run(context.home, context.tag, request.workload)
+            if folder is None:
+                # Again, under the lock: another run may have begun since the plan was made.
+                check_month(context, session, plan)
+                folder = begin_run(
+                    context.home,
+                    plan,
+                    stack=context.tag,
+                    endpoint=context.config.endpoint,
+                    now_s=session.clock.now(),
+                    poll_s=POLL_S,
+                )
     else:
         spec = folder.spec()
         outputs = _join_outputs(context, spec.bootstrap, spec.cluster, detach)

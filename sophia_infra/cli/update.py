@@ -32,6 +32,7 @@ from sophia_infra.model.money import format_usd
 from sophia_infra.model.scaled_tags import is_scaled
 from sophia_infra.operations.doctor import Finding, FindingKind
 from sophia_infra.operations.fleet_status import FleetStatus, build_fleet_status
+from sophia_infra.provider.clustered_machines import machines_of_clusters
 from sophia_infra.provider.matching import LIVE_STATUSES, is_billed
 from sophia_infra.provider.run_tags import RunTags
 from sophia_infra.provider.serving import STOP_FILE_VARIABLE
@@ -239,8 +240,12 @@ def run_verb(
 
 def _look(context: StackContext, engine: Engine) -> tuple[FleetStatus, list[Finding], bool]:
     """What runs, what is wrong with it, and whether the state lists creates that were interrupted."""
-    found = compare(context, engine, context.open_session(engine))
-    status = build_fleet_status(context.tag, context.instances, found.machines, found.now_s)
+    session = context.open_session(engine)
+    found = compare(context, engine, session)
+    clustered = machines_of_clusters(session.client, context.config.one_click_ids)
+    status = build_fleet_status(
+        context.tag, context.instances, found.machines, found.now_s, clustered=clustered
+    )
     return status, found.findings, found.was_interrupted
 
 

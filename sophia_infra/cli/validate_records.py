@@ -34,7 +34,7 @@ def backups_of(context: StackContext, trouble: list[str]) -> Figure[BackupFacts]
     except StoreUnavailable as error:
         trouble.append(f"Backups: {error}")
         return unknown("the store of backups does not answer", "sophia:backup")
-    newest = max((one.made_at_s for one in sets), default=None)
+    newest = sets[0].made_at_s if sets else None
     return known(BackupFacts(len(sets), newest, store.place), store.place, time.time())
 
 

@@ -78,11 +78,11 @@ def baselines_folder(home: Home, stack: str) -> Path:
 def _findings(context: StackContext) -> Figure[tuple[Finding, ...]]:
     """What `sophia doctor` would say."""
     from sophia_infra.cli.comparison import compare
-    from sophia_infra.engine.locate import find_engine
+    from sophia_infra.cli.finding_engine import find_engine_aloud
 
     if context.emulator_is_stopped:
         return unknown("the emulator is stopped, so nothing runs")
-    engine = find_engine(context.home)
+    engine = find_engine_aloud(context.home)
     found = compare(context, engine, context.open_session(engine))
     return known(tuple(found.findings), "state and account", found.now_s)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +20,18 @@ if TYPE_CHECKING:
     from sophia_infra.operations.doctor import Finding
     from sophia_infra.operations.fleet_status import FleetStatus
 
-__all__ = ["make_console", "plain_decimal", "short_path", "show_findings", "show_fleet", "show_types"]
+__all__ = [
+    "make_console",
+    "plain_decimal",
+    "print_table",
+    "short_path",
+    "show_findings",
+    "show_fleet",
+    "show_types",
+]
 
 _REGIONS_NAMED = 3
+_ENDLESS = 10_000
 _STATUS_STYLES = {
     "active": "green",
     "booting": "yellow",
@@ -37,6 +47,27 @@ def make_console(*, stderr: bool = False) -> Console:
     if not console.is_terminal:
         console.width = max(console.width, 160)
     return console
+
+
+def print_table(console: Console, table: Table, *, least: Iterable[str]) -> None:
+    """Print `table`; where the terminal is too narrow for it, without some columns rather than torn apart.
+
+    Args:
+        least: headings of the columns that may be left out, the one that is missed least first.
+    """
+    endless = console.options.update(width=_ENDLESS)
+    left_out = []
+    for heading in least:
+        if console.measure(table, options=endless).maximum <= console.width:
+            break
+        kept = [column for column in table.columns if column.header != heading]
+        if len(kept) < len(table.columns):
+            # A column knows its place by its index, and is spaced by it.
+            table.columns = [replace(column, _index=index) for index, column in enumerate(kept)]
+            left_out.append(heading)
+    console.print(table)
+    if left_out:
+        console.print(f"No room here for {', '.join(left_out)}: --json has all.", style="dim", soft_wrap=True)
 
 
 def show_fleet(
@@ -62,7 +93,7 @@ def show_fleet(
             format_usd(row.usd_per_hour),
             format_usd(row.usd_per_month),
         )
-    console.print(table)
+    print_table(console, table, least=("Arch", "GPU", "Address", "Region", "Type"))
     share = status.usd_per_hour * 100 / budget_usd_per_hour if budget_usd_per_hour else Decimal(0)
     budget_month = budget_usd_per_hour * HOURS_PER_MONTH
     style = "bold red" if share > 100 else ""
@@ -71,7 +102,7 @@ def show_fleet(
     )
     if status.training_machines:
         console.print(
-            f"Training runs of this stack: {status.training_machines} machines beside it, at "
+            f"Training of this stack: {status.training_machines} machines beside it, at "
             f"{format_usd(status.training_usd_per_hour)}/h (`sophia train list`)."
         )
     if status.other_machines:
@@ -102,7 +133,7 @@ def show_types(
         if capacity is not None:
             cells.append(_regions_in_short(tuple(capacity.get(name, ()))))
         table.add_row(*cells)
-    console.print(table)
+    print_table(console, table, least=("vCPU", "Memory", "Arch", "$/month", "Capacity now"))
     console.print(f"Prices of {prices.as_of.isoformat()}: {prices.source}")
     if capacity is not None:
         console.print("A listed capacity reserves nothing: a launch may still be refused.")

@@ -20,6 +20,7 @@ LOCAL_STACK = "local"
 
 PROJECT_FILE = "Pulumi.yaml"
 
+_LOOPBACK = "localhost,127.0.0.1,::1"
 _KEPT_FOR_LOCAL = frozenset({"PULUMI_PARALLEL", "PULUMI_DEBUG_GRPC"})
 _NEVER_KEPT = frozenset({"PULUMI_HOME", "PULUMI_CREDENTIALS_PATH", "PULUMI_STACK", "PULUMI_DEBUG_LANGUAGES"})
 
@@ -200,6 +201,10 @@ def engine_environment(
     if not ambient_plugins:
         environment["PULUMI_IGNORE_AMBIENT_PLUGINS"] = "true"
     environment["NO_COLOR"] = "1"
+    # Engine, language host and providers talk over loopback, where gRPC would ask a proxy as well.
+    direct = environ.get("no_proxy") or environ.get("NO_PROXY")
+    for name in ("no_proxy", "NO_PROXY"):
+        environment[name] = f"{direct},{_LOOPBACK}" if direct else _LOOPBACK
     path = environ.get("PATH", os.defpath)
     environment["PATH"] = os.pathsep.join([str(engine_directory), path])
     return environment

@@ -13,11 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from sophia_infra.esc.errors import Diagnostic, EscUnreachable, UnexpectedAnswer
 from sophia_infra.esc.opened import OpenedEnvironment, leaves_of
 from sophia_infra.esc.settings import EnvironmentName, EscAccess
 from sophia_infra.esc.translating import diagnostics_of, refusal, translated
+from sophia_infra.model.loopback import is_loopback
 
 if TYPE_CHECKING:
     from pulumi_esc_sdk.api.esc_api import EscApi
@@ -182,6 +184,8 @@ class EscClient:
         configuration = Configuration(host=self.access.url, access_token=self.access.token.reveal())
         # No retry below us (it would multiply the deadline) and no redirect (it would carry the token away).
         configuration.retries = 0  # type: ignore[assignment]  # typed by its default, None
+        if is_loopback(urlsplit(self.access.url).hostname or ""):
+            configuration.proxy = ""  # a proxy of the environment cannot reach our own loopback
         api: EscApi = SdkClient(configuration).esc_api
         return api
 

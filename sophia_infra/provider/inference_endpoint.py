@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from sophia_infra.model.loopback import is_loopback
 from sophia_infra.provider.errors import EndpointUnusable
 from sophia_infra.provider.outcome import Checked, Created, Diff, Found, Props, same
 from sophia_infra.provider.session import Session
@@ -127,7 +128,10 @@ def _prices(row: Mapping[str, Any]) -> dict[str, str]:
 def _models(url: str, headers: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
     """Model id -> what the server says of it."""
     try:
-        answer = requests.get(url, headers=dict(headers), timeout=_TIMEOUT_S, allow_redirects=False)
+        with requests.Session() as session:
+            # A proxy cannot reach our own loopback.
+            session.trust_env = not is_loopback(urlsplit(url).hostname or "")
+            answer = session.get(url, headers=dict(headers), timeout=_TIMEOUT_S, allow_redirects=False)
     except (requests.RequestException, UnicodeError) as error:
         raise EndpointUnusable(
             f"{url} does not answer ({type(error).__name__}).",
