@@ -9,10 +9,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
+from tests.effort import examples
 from tests.summary import KILL_ROW, KILL_TABLE_HEADING, SUMMARY_LINE
 
 # A busy machine is no failure; speed is measured by `make bench`.
-settings.register_profile("untimed", deadline=None)
+settings.register_profile("untimed", deadline=None, max_examples=examples(100))
 settings.load_profile("untimed")
 
 

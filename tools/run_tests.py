@@ -7,19 +7,22 @@
     engine, chaos             where the Pulumi engine is at hand
     cluster                   where the parts of a Kubernetes control plane are at hand too
 
-With --all or in CI what is missing is found or built, and every tier must run. A tier that does not run is
-printed as SKIPPED with the reason. Exit code 0: all that ran passed.
+load, foreign and monitoring mostly wait, so they run beside unit, program and emulator, and what they say is
+printed when their turn comes. With --all or in CI what is missing is found or built, and every tier must run.
+A tier that does not run is printed as SKIPPED with the reason. Exit code 0: all that ran passed.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -48,6 +51,18 @@ NEEDS: Mapping[str, Sequence[tuple[str, ...]]] = {
 }
 """Tier -> commands that find, or build, what it needs; `--no-build` makes them only look."""
 
+COMPUTING = ("unit", "program", "emulator")
+WAITING = ("load", "foreign", "monitoring")
+"""Tiers of the second row run beside those of the first."""
+
+SPREAD: Mapping[str, Sequence[str]] = {
+    # Three of its files wait for a fast world; they come first, and the others compute meanwhile.
+    "monitoring": ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"),
+    # A file tells one story on one cluster.
+    "cluster": ("-n", "2", "--dist", "loadfile"),
+}
+"""How a tier's tests are spread over workers, where not over two as it comes."""
+
 HOW = {
     ENGINE: "`make test-all` builds it and runs all",
     CONTROL_PLANE: "`make test-all` builds it and runs all",
@@ -71,30 +86,70 @@ def main() -> int:
     if missing and must_run:
         print(f"Every tier must run, and this could not be had: {', '.join(missing)}.", file=sys.stderr)
         return 3
-    outcome = 0
-    skipped: dict[str, str] = {}
-    for tier in tiers:
-        lacks = [need for need in NEEDS[tier] if not at_hand[need]]
+    lacking = {tier: [need for need in NEEDS[tier] if not at_hand[need]] for tier in tiers}
+    outcome = _run([tier for tier in tiers if not lacking[tier]], options.pytest_args)
+    for tier, lacks in lacking.items():
         if lacks:
-            skipped[tier] = f"missing: {' and '.join(WHAT[need] for need in lacks)}; {HOW[lacks[0]]}"
-            continue
-        started = time.monotonic()
-        print(f"=== tier {tier}", flush=True)
-        code = _pytest(tier, options.pytest_args)
-        verdict = "passed" if code == 0 else f"FAILED ({code})"
-        print(f"=== tier {tier}: {verdict}, {time.monotonic() - started:.0f} s", flush=True)
-        outcome = outcome or code
-    for tier, reason in skipped.items():
-        print(f"=== tier {tier}: SKIPPED, {reason}")
+            what = " and ".join(WHAT[need] for need in lacks)
+            print(f"=== tier {tier}: SKIPPED, missing: {what}; {HOW[lacks[0]]}")
     return outcome
 
 
+def _run(tiers: Sequence[str], pytest_args: Sequence[str]) -> int:
+    """Run the tiers; the exit code of the first that failed, or 0."""
+    computing = [tier for tier in tiers if tier in COMPUTING]
+    waiting = [tier for tier in tiers if tier in WAITING] if computing else []
+    codes = []
+    with _beside(waiting, pytest_args) as told_and_code:
+        codes += [_tier(tier, pytest_args) for tier in computing]
+        codes.append(told_and_code())
+    codes += [_tier(tier, pytest_args) for tier in tiers if tier not in (*computing, *waiting)]
+    return next((code for code in codes if code), 0)
+
+
+def _tier(tier: str, pytest_args: Sequence[str]) -> int:
+    started = time.monotonic()
+    print(f"=== tier {tier}", flush=True)
+    code = _pytest(tier, pytest_args)
+    verdict = "passed" if code == 0 else f"FAILED ({code})"
+    print(f"=== tier {tier}: {verdict}, {time.monotonic() - started:.0f} s", flush=True)
+    return code
+
+
+@contextlib.contextmanager
+def _beside(tiers: Sequence[str], pytest_args: Sequence[str]) -> Iterator[Callable[[], int]]:
+    """Run tiers one after another in a process of its own; gives what waits for them and prints all."""
+    if not tiers:
+        yield lambda: 0
+        return
+    print(f"=== beside the first tiers: {', '.join(tiers)}", flush=True)
+    chosen = [part for tier in tiers for part in ("--tier", tier)]
+    command = [sys.executable, __file__, *chosen, "--", *pytest_args]
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
+
+        def told_and_code() -> int:
+            code = process.wait()
+            said.seek(0)
+            print(said.read(), end="", flush=True)
+            return code
+
+        try:
+            yield told_and_code
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                process.wait()
+
+
 def _pytest(tier: str, further: Sequence[str]) -> int:
-    # A file of these tiers tells one story on one cluster or one Prometheus, so it stays with one worker.
-    distribution = "loadfile" if tier in ("cluster", "monitoring") else "worksteal"
-    workers = ("-q", "-n", "2", "--dist", distribution)
-    command = [sys.executable, "-m", "pytest", f"tests/{tier}", *workers, *further]
-    return subprocess.run(command, cwd=CHECKOUT, check=False).returncode
+    spread = SPREAD.get(tier, ("-n", "2", "--dist", "worksteal"))
+    # What only computes gives way to what lives by the clock beside it.
+    polite = ("nice", "-n", "5") if tier in COMPUTING else ()
+    command = [*polite, sys.executable, "-m", "pytest", f"tests/{tier}", "-q", *spread, *further]
+    # Tests start hundreds of processes; without a cache of bytecode each would compile the same files.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.run(command, cwd=CHECKOUT, env=environment, check=False).returncode
 
 
 def _is_ready(need: Sequence[str], *, build: bool) -> bool:

@@ -26,9 +26,9 @@ from sophia_infra.control_plane.lifecycle import ensure_control_plane, find_cont
 from sophia_infra.control_plane.nodes import NodeSpec, node_specs
 from sophia_infra.control_plane.status import PlaneStatus, read_status
 from sophia_infra.control_plane.tools import find_kube_tools
-from sophia_infra.engine.__main__ import ProgressLine
 from sophia_infra.engine.errors import EngineError
 from sophia_infra.engine.home import Home, open_home
+from sophia_infra.engine.progress_line import ProgressLine
 from sophia_infra.model.errors import ModelError
 
 OK, FAILED, NOT_RUNNING, USAGE, INTERRUPTED = 0, 1, 3, 64, 130

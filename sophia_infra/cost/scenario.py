@@ -23,6 +23,7 @@ from sophia_infra.model.explain import explain, make_problem, shown_key
 from sophia_infra.model.forms import ClosedModel, choice_form, number_form, text_form, whole_number_form
 from sophia_infra.model.money import HOURS_PER_MONTH
 from sophia_infra.model.price_book import PriceBook
+from sophia_infra.model.text_file import read_text_file
 from sophia_infra.model.value_types import DnsName, InstanceTypeName, SpendingRate, UsdAmount
 
 __all__ = [
@@ -160,7 +161,7 @@ def load_scenario(path: Path) -> Scenario:
         ConfigError: all that is wrong with it, in its order, each with its line; also when it cannot be read.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_text_file(path)
     except OSError as error:
         raise ConfigError([_problem(path, f"cannot be read: {error.strerror}")]) from None
     except UnicodeDecodeError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ from sophia_infra.model.loopback import is_loopback
 __all__ = ["main"]
 
 _USAGE_ERROR = 2
+_PORT_MAX = 65_535
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,8 +91,10 @@ def _settings(options: argparse.Namespace) -> CloudSettings:
         if not token:
             raise InvalidSettings(f"environment variable {options.control_token_env} is not set")
         values["control_token"] = token
-    if options.speed <= 0:
+    if not 0 < options.speed < math.inf:  # also false for nan
         raise InvalidSettings(f"--speed is {options.speed}; it must be above 0")
+    if not 0 <= options.port <= _PORT_MAX:
+        raise InvalidSettings(f"--port is {options.port}; it must be 0 to {_PORT_MAX}")
     return CloudSettings().changed(values)
 
 

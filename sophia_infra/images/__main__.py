@@ -21,12 +21,17 @@ __all__ = ["main"]
 
 _LOCK: Final = Path("docker/images.lock.json")
 _BUDGETS: Final = Path("docker/budgets.json")
+_PROG: Final = "python -m sophia_infra.images"
 _NO_ANSWER, _NOT_KEPT, _REFUSED = 5, 6, 64
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; `arguments` are those of the process when None. Returns its exit code."""
-    chosen = _parser().parse_args(arguments)
+def main(arguments: Sequence[str] | None = None, *, prog: str = _PROG) -> int:
+    """Run one command; `arguments` are those of the process when None. Returns its exit code.
+
+    Args:
+        prog: what the user typed to get here, for messages.
+    """
+    chosen = _parser(prog).parse_args(arguments)
     try:
         match chosen.command:
             case "lock":
@@ -72,8 +77,8 @@ def _budget(budgets: Path, metadata: Path, sizes: Path) -> int:
     return 0 if report.kept else _NOT_KEPT
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sophia_infra.images")
+def _parser(prog: str = _PROG) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=prog)
     commands = parser.add_subparsers(dest="command", required=True)
     lock = commands.add_parser("lock", help="ask the registries for the digest of each tag")
     lock.add_argument("names", nargs="*", help="images to ask for; none for all")

@@ -7,7 +7,7 @@ seen to use all three.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from sophia_infra.lambda_cloud.errors import UnexpectedAnswer
 
@@ -27,10 +27,12 @@ class Fields:
         UnexpectedAnswer: it is no object; later, a field is missing or has the wrong type.
     """
 
+    __slots__ = ("_fields", "_place")
+
     def __init__(self, value: object, place: str) -> None:
         if not isinstance(value, dict):
             raise UnexpectedAnswer(f"{place} is {_kind(value)} in the answer, not an object")
-        self._fields = cast(Mapping[str, object], value)
+        self._fields: Mapping[str, object] = value
         self._place = place
 
     def text(self, name: str) -> str:
@@ -77,12 +79,13 @@ class Fields:
         return dict(self._required(name, dict))
 
     def _required(self, name: str, kind: type[T]) -> T:
-        place = f"{self._place}.{name}"
-        if name not in self._fields:
-            raise UnexpectedAnswer(f"{place} is missing from the answer")
-        value = self._fields[name]
+        try:
+            value = self._fields[name]
+        except KeyError:
+            raise UnexpectedAnswer(f"{self._place}.{name} is missing from the answer") from None
         # In Python a bool is an int; in JSON it is not.
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            place = f"{self._place}.{name}"
             raise UnexpectedAnswer(f"{place} is {_kind(value)} in the answer, not {_NAMES[kind]}")
         return value
 

@@ -13,6 +13,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 
 import requests
@@ -261,6 +262,7 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
+@cache
 def user_agent() -> str:
     """`sophia-infra/<version>`. Lambda's edge refuses the default ones of Python's libraries."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sophia_infra.model.errors import Refused
+from sophia_infra.model.text_file import read_text_file
 
 __all__ = ["read_beside"]
 
@@ -18,7 +19,7 @@ def read_beside(name: str, folder: Path) -> str:
     if Path(name).is_absolute() or not path.is_relative_to(folder.resolve()):
         raise Refused("leads out of the folder of the stack file", allowed="a path relative to it, inside it")
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return read_text_file(path)
     except OSError as error:
         raise Refused(f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -54,7 +54,6 @@ class InstanceType:
         vcpus, memory_gib, storage_gib: of the whole instance.
         description: the API's text, for example `1x GH200 (96 GB)`.
         gpu_form: `PCIe`, `SXM4`, `SXM5`, `SXM6`; None where the API names none.
-        usual_regions: where capacity was seen; empty when nobody noted it. Promises nothing.
     """
 
     name: str
@@ -67,7 +66,6 @@ class InstanceType:
     storage_gib: int
     description: str
     gpu_form: str | None = None
-    usual_regions: tuple[str, ...] = ()
 
     @property
     def gpu_description(self) -> str:
@@ -76,10 +74,7 @@ class InstanceType:
 
 
 CATALOGUE: Mapping[str, InstanceType] = MappingProxyType(
-    {
-        name: InstanceType(name=name, **{**row, "usual_regions": tuple(row["usual_regions"])})
-        for name, row in load_json("catalogue.json")["types"].items()
-    }
+    {name: InstanceType(name=name, **row) for name, row in load_json("catalogue.json")["types"].items()}
 )
 """API name -> instance type, 24 of them."""
 

@@ -23,6 +23,7 @@ from sophia_infra.model.instance import InstanceConfig
 from sophia_infra.model.readable_parts import find_section_conflicts, read_parts
 from sophia_infra.model.stack import EmulatorConfig, StackConfig
 from sophia_infra.model.stack_rules import find_stack_conflicts
+from sophia_infra.model.text_file import read_text_file
 from sophia_infra.model.user_data import read_user_data
 from sophia_infra.model.workload_table import FILE_KEY, WorkloadTable, read_workload_table
 
@@ -54,7 +55,7 @@ def load_stack_config(path: Path) -> StackConfig:
             be read. Values that look like secrets are not repeated.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_text_file(path)
     except OSError as error:
         raise ConfigError([_of_file(path, f"cannot be read: {error.strerror}")]) from None
     except UnicodeDecodeError:

@@ -105,7 +105,11 @@ class PredictiveScaler:
             TooLittleData: less than a day was measured, or nothing at all.
         """
         async with self._turn:
-            prediction = await asyncio.to_thread(self._forecaster.predict)
+            return await asyncio.to_thread(self.predict)
+
+    def predict(self) -> Prediction:
+        """`predict_next_hour` for one caller without an event loop. Raises the same."""
+        prediction = self._forecaster.predict()
         if self._gauges is not None:
             self._gauges.show(prediction)
         return prediction

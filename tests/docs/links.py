@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -29,4 +30,9 @@ def broken_links(page: Page) -> Iterator[str]:
 def _anchors(goal: Path, page: Page) -> frozenset[str]:
     if goal == page.path:
         return page.anchors
-    return read_page(goal).anchors if goal.suffix == ".md" else frozenset()
+    return _anchors_of(goal) if goal.suffix == ".md" else frozenset()
+
+
+@cache
+def _anchors_of(goal: Path) -> frozenset[str]:
+    return read_page(goal).anchors

@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
 
 from sophia_infra.emulator import Cloud, EmulatorServer
 from sophia_infra.emulator.document import operation_ids, operations
+from tests.effort import examples
 from tests.emulator.emulator_client import API_KEY, PUBLIC_KEY, strict_settings
 from tests.emulator.emulator_openapi import KEY_NAME, LINKS, linked_document
 
@@ -100,7 +101,11 @@ def test_chains_along_links_stay_inside_the_document(family: str) -> None:
 
         Chains.run(
             settings=hypothesis.settings(
-                max_examples=40, stateful_step_count=25, derandomize=True, deadline=None, database=None
+                max_examples=examples(40),
+                stateful_step_count=25,
+                derandomize=True,
+                deadline=None,
+                database=None,
             )
         )
     paths = {name: one.path for name, one in operations().items()}

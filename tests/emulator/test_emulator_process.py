@@ -247,6 +247,10 @@ def test_settings_come_from_the_command_line(start: Start) -> None:
         (["--set", "colour=1"], "unknown setting 'colour'"),
         (["--set", "seed"], "is not NAME=JSON"),
         (["--speed", "0"], "must be above 0"),
+        (["--speed", "nan"], "must be above 0"),
+        (["--speed", "inf"], "must be above 0"),
+        (["--port", "70000"], "must be 0 to 65535"),
+        (["--port", "-1"], "must be 0 to 65535"),
         (["--control-token-env", "NO_SUCH_VARIABLE"], "is not set"),
     ],
 )

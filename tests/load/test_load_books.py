@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.effort import FULL
 from tests.load.books import found
 from tests.load.scenarios import load_with_faults
 from tests.load.streams import hold_streams
@@ -12,7 +13,7 @@ from tests.summary import SUMMARY_LINE
 
 Record = Callable[[str, object], None]
 
-_REQUESTS = 3_000
+_REQUESTS = 3_000 if FULL else 1_000
 _STREAMS = 2_000
 _GROWTH_MIB = 25.0
 

@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from sophia_infra.inference.gateway.openapi import build_document
+from tests.effort import examples
 from tests.load.stand import Stand
 
 CHECKS = [
@@ -35,7 +36,7 @@ schema = schemathesis.openapi.from_dict(build_document())
 
 @pytest.mark.slow
 @schema.parametrize()
-@hypothesis.settings(max_examples=25, derandomize=True, deadline=None, database=None)
+@hypothesis.settings(max_examples=examples(25), derandomize=True, deadline=None, database=None)
 def test_generated_requests_get_answers_of_the_document(case: Case[Any], stand: Stand) -> None:
     """Costs some seconds; buys that no request makes an answer leave the document."""
     headers = {"Authorization": f"Bearer {stand.keys['load']}"}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.effort import FULL
 from tests.load.books import found
 from tests.load.scenarios import load_with_kills
 from tests.summary import SUMMARY_LINE
 
-_KILLS = 20
+_KILLS = 20 if FULL else 6
 
 
 def test_a_killed_gateway_loses_nothing_that_it_answered(

@@ -1,6 +1,6 @@
 """A world in which a minute is a second: a real emulator, exporter, gateway and Prometheus, and the rest.
 
-What has no real server here (nodes, pods, GPUs) is the healthy platform of numbers, 60 times as fast as well.
+What has no real server here (nodes, pods, GPUs) is the healthy platform of numbers, as fast as well.
 """
 
 from __future__ import annotations
@@ -32,19 +32,32 @@ from tests.monitoring.prometheus import Prometheus, Target, free_port, prometheu
 from tests.monitoring.rule_cases import CHECKOUT, local_terms
 from tests.monitoring.scaled_rules import scaled
 
-__all__ = ["ALWAYS", "SPEED", "STACK", "FastWorld", "fast_world"]
+__all__ = [
+    "A100",
+    "A100_USD_PER_HOUR",
+    "ALWAYS",
+    "FLEET_USD_PER_HOUR",
+    "SPEED",
+    "STACK",
+    "FastWorld",
+    "fast_world",
+]
 
 SPEED = 60
 STACK = "sophia-infra/local"
+A100, A100_USD_PER_HOUR = "gpu_1x_a100", 1.99
+FLEET_USD_PER_HOUR = 7.35
 ALWAYS = frozenset({"Watchdog", "MonthSpentIncomplete"})
 """Fire all the time: by design, and because this exporter began in the middle of a month."""
 
 _API_KEY = "secret_monitoring_0123456789abcdef0123456789abcdef.AbCdEf0123456789"
+_DATA_AGE = "max(lambda_cloud_data_age_seconds)"
 _REWRITTEN = {
-    "BackupTooOld": {"7200": "7200 / 60"},
+    "BackupTooOld": {"7200": f"7200 / {SPEED}"},
     # The exporter's clock is the emulator's: its seconds are virtual ones already.
-    "FleetDataStale": {"max(lambda_cloud_data_age_seconds)": "(max(lambda_cloud_data_age_seconds) / 60)"},
+    "FleetDataStale": {_DATA_AGE: f"({_DATA_AGE} / {SPEED})"},
 }
+_MINUTE_S = 60 / SPEED
 _START_TIMEOUT_S = 30.0
 _POLL_S = 0.1
 
@@ -89,24 +102,28 @@ class FastWorld:
                 found.setdefault(name, []).append(alert)
         return found
 
+    def summaries(self, name: str) -> list[str]:
+        """What the alarms of this name that fire say."""
+        return [alert["annotations"]["summary"] for alert in self.firing()[name]]
+
     def minutes_until(self, *names: str, within_minutes: float) -> dict[str, float]:
         """Wait until exactly these fire; for each the virtual minutes from now until it did."""
         began_s = time.monotonic()
         first: dict[str, float] = {}
         while set(self.firing()) != set(names):
             for name in self.firing():
-                first.setdefault(name, (time.monotonic() - began_s) * SPEED / 60)
-            assert (time.monotonic() - began_s) * SPEED / 60 < within_minutes, (
+                first.setdefault(name, (time.monotonic() - began_s) / _MINUTE_S)
+            assert (time.monotonic() - began_s) / _MINUTE_S < within_minutes, (
                 f"wanted {sorted(names)}, these fire: {sorted(self.firing())}"
             )
             time.sleep(_POLL_S)
         for name in names:
-            first.setdefault(name, (time.monotonic() - began_s) * SPEED / 60)
+            first.setdefault(name, (time.monotonic() - began_s) / _MINUTE_S)
         return first
 
     def stay(self, *names: str, minutes: float) -> None:
         """Exactly these fire, all the time, for so many virtual minutes."""
-        until_s = time.monotonic() + minutes * 60 / SPEED
+        until_s = time.monotonic() + minutes * _MINUTE_S
         while time.monotonic() < until_s:
             assert set(self.firing()) == set(names), f"these fire: {sorted(self.firing())}"
             time.sleep(_POLL_S)
@@ -140,7 +157,9 @@ def fast_world(folder: Path) -> Iterator[FastWorld]:
             {key: part for key, part in group.items() if key != "interval"} for group in rules["groups"]
         ]
         server = stack.enter_context(
-            prometheus(folder / "prometheus", rule_file={"groups": groups}, targets=targets, interval_s=1)
+            prometheus(
+                folder / "prometheus", rule_file={"groups": groups}, targets=targets, interval_s=_MINUTE_S
+            )
         )
         server.wait_until_scraped()
         yield FastWorld(cloud, emulator_url, live, server, gateway, exporter)

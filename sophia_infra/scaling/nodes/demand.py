@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -139,7 +138,7 @@ class ForecastDemand:
         self._max_age_s = max_age_s
 
     def need(self, cluster: ClusterView | None) -> Need:  # noqa: ARG002 (of the protocol)
-        prediction = asyncio.run(self._scaler.predict_next_hour())
+        prediction = self._scaler.predict()
         now_s = self._clock.now()
         age_s = now_s - prediction.measured_until_s
         if age_s > self._max_age_s:

@@ -1,4 +1,7 @@
-"""The real `sophia` command in a process of its own, on a project and a home in a temporary folder."""
+"""The real `sophia` command in a process of its own, on a project and a home in a temporary folder.
+
+`Sophia.run` forks it from one that has imported it; `Sophia.started` starts Python anew.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tests.command_server import run_command
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 API_KEY = "secret_sophia-tests_0123456789abcdef0123456789abcdef.AbCdEf0123456789"
@@ -101,14 +106,19 @@ class Sophia:
 
     def run(self, *arguments: str, **environment: str) -> Finished:
         """Run it to its end, and check what holds for every run: no traceback, no key."""
-        with self.started(*arguments, **environment) as process:
-            return finish(process)
+        whole = {**self.environment, **environment}
+        ended = run_command(arguments, whole, self.home.parent, timeout_s=TIMEOUT_S)
+        return _checked(ended.code, ended.out, ended.err)
 
 
 def finish(process: subprocess.Popen[str]) -> Finished:
     """Wait for the end; nobody ever sees a traceback or the key."""
     out, err = process.communicate(timeout=TIMEOUT_S)
+    return _checked(process.returncode, out, err)
+
+
+def _checked(code: int, out: str, err: str) -> Finished:
     assert "Traceback" not in err + out, err
     assert API_KEY not in err + out
     assert API_KEY.rpartition(".")[2] not in err + out
-    return Finished(process.returncode, out, err)
+    return Finished(code, out, err)

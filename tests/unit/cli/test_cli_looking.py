@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
-import time
+import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import pytest
 
 from sophia_infra.emulator import EmulatorServer
+from sophia_infra.emulator.faults import FaultRule
 from sophia_infra.lambda_cloud import LambdaCloud, LaunchRequest, Pacer
 from sophia_infra.model.catalogue import CATALOGUE
 from sophia_infra.model.clock import VirtualClock
@@ -61,6 +62,17 @@ def test_status_shows_what_is_missing_and_counts_what_is_not_ours(
     assert done.code == 0
     assert "absent" in done.out
     assert "also runs 1 machines that are not of this stack, at $1.29/h" in done.said
+
+
+def test_status_asks_for_the_machines_of_a_cluster_that_the_file_reads(
+    sophia: Sophia, emulator: EmulatorServer
+) -> None:
+    cluster_id = "0920582c7ff041399e34823a0be62549"
+    emulator.cloud.set_cluster(launch(emulator, "worker-1"), cluster_id)
+    sophia.write_config({}, training={"reserved": {"cluster_id": cluster_id}})
+    said = sophia.run("status").said
+    assert "Training of this stack: 1 machines beside it, at $1.29/h" in said
+    assert "not of this stack" not in said
 
 
 def test_status_names_a_machine_that_the_file_no_longer_has(sophia: Sophia, emulator: EmulatorServer) -> None:
@@ -235,20 +247,25 @@ def test_the_table_stays_whole_in_a_log(sophia: Sophia, emulator: EmulatorServer
 
 @contextlib.contextmanager
 def _held(emulator: EmulatorServer, operation: str) -> Iterator[Callable[[], None]]:
-    with emulator.cloud.lock:
-        rule = emulator.cloud.faults.add(operation, "before", "hold")
+    is_held = threading.Event()
+    hold = FaultRule.hold
+
+    def held(rule: FaultRule, wake: Callable[[bool], None]) -> None:
+        hold(rule, wake)
+        is_held.set()
 
     def wait_until_held() -> None:
-        deadline = time.monotonic() + 60
-        while not rule.holding:
-            assert time.monotonic() < deadline, "no request came"
-            time.sleep(0.01)
+        assert is_held.wait(60), "no request came"
 
-    try:
-        yield wait_until_held
-    finally:
-        with emulator.cloud.lock:
-            rule.release(go_on=True)
+    with emulator.cloud.lock:
+        rule = emulator.cloud.faults.add(operation, "before", "hold")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(FaultRule, "hold", held)
+        try:
+            yield wait_until_held
+        finally:
+            with emulator.cloud.lock:
+                rule.release(go_on=True)
 
 
 def _free_port() -> int:

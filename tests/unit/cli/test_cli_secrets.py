@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +17,7 @@ from sophia_infra.esc.catalogue import DEFINITION_FILE, parse_catalogue
 from sophia_infra.esc.emulator.server import EscEmulatorServer
 from sophia_infra.esc.emulator.state import Store
 from sophia_infra.operations.audit_log import AuditLog
-from tests.unit.cli.sophia_command import A10, CHECKOUT, Finished, Sophia, finish
+from tests.unit.cli.sophia_command import A10, CHECKOUT, Finished, Sophia
 
 TOKEN = "pul-cli-test-token-0815"
 VALUE = "given-by-a-person-4711"
@@ -38,14 +35,6 @@ API = {
     "memory": "128Mi..1Gi",
     "secret_env": {"PASSWORD": "db.password"},
 }
-# Works whether or not the application has the commands already.
-COMMAND = """
-from sophia_infra.cli import main
-from sophia_infra.cli.secrets_commands import secrets_app
-if not any(group.name == "secrets" for group in main.app.registered_groups):
-    main.app.add_typer(secrets_app, name="secrets")
-main.main()
-"""
 
 
 class Desk:
@@ -75,21 +64,8 @@ class Desk:
         self.sophia.write_config({"a": A10}, kubernetes=kubernetes)
 
     def run(self, *arguments: str, **environment: str) -> Finished:
-        with subprocess.Popen(
-            [sys.executable, "-c", COMMAND, "secrets", *arguments],
-            env={
-                **self.sophia.environment,
-                "SOPHIA_ESC_URL": self.emulator.url,
-                "ESC_TOKEN": TOKEN,
-                **environment,
-            },
-            cwd=self.sophia.home.parent,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            done = finish(process)
+        access = {"SOPHIA_ESC_URL": self.emulator.url, "ESC_TOKEN": TOKEN}
+        done = self.sophia.run("secrets", *arguments, **{**access, **environment})
         self.shown.append(done.out + done.err)
         return done
 
@@ -274,6 +250,4 @@ class TestTheLocalEmulatorInTheBackground:
 
 def test_the_audit_log_of_nothing_is_whole(tmp_path: Path) -> None:
     sophia = Sophia(tmp_path / "project", tmp_path / "home")
-    command = [sys.executable, "-c", COMMAND, "secrets", "audit", "--json"]
-    done = subprocess.run(command, env=sophia.environment, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == {"entries": [], "broken": []}
+    assert sophia.run("secrets", "audit", "--json").json() == {"entries": [], "broken": []}

@@ -1,6 +1,6 @@
 """`sophia cost diff` as a user runs it: files, stdin, prices, budgets, and every way to be wrong.
 
-Each test starts the real command, about 0.3 s.
+The command is the real one, in a process of its own.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from sophia_infra.cli.exit_codes import ExitCode
+from tests.command_server import run_command
 from tests.unit.cost.cost_bench import write_event_file
 from tests.unit.cost.cost_plans import RECORDED, recorded
 
@@ -57,16 +58,10 @@ def cost_diff(file: str | Path, *arguments: str, text: str = "", project: Path |
     environment = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     if project is not None:
         environment |= {"SOPHIA_PROJECT": str(project), "SOPHIA_HOME": str(project / "home")}
-    done = subprocess.run(
-        [sys.executable, "-m", "sophia_infra.cli", "cost", "diff", "--from-json", str(file), *arguments],
-        input=text,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr + done.stdout, done.stderr
-    return Finished(done.returncode, done.stdout, done.stderr)
+    asked = ("cost", "diff", "--from-json", str(file), *arguments)
+    done = run_command(asked, environment, CHECKOUT, given=text)
+    assert "Traceback" not in done.err + done.out, done.err
+    return Finished(done.code, done.out, done.err)
 
 
 def test_a_file_gives_a_table_by_the_budget_in_it() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sophia_infra.cost.forecast import MIN_CHANGES, DayCost, Interval, MonthForecast, forecast_month
+from tests.effort import examples
 
 NOV = date(2026, 11, 1)
 MONTH_HOURS = 30 * 24
@@ -49,7 +50,7 @@ def histories(draw: st.DrawFn) -> tuple[list[DayCost], datetime, Decimal, Decima
 
 
 @given(histories())
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_what_holds_for_every_history(
     case: tuple[list[DayCost], datetime, Decimal, Decimal | None],
 ) -> None:
@@ -74,7 +75,7 @@ def test_what_holds_for_every_history(
 
 
 @given(histories())
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_a_dearer_rate_never_makes_a_cheaper_month(
     case: tuple[list[DayCost], datetime, Decimal, Decimal | None],
 ) -> None:

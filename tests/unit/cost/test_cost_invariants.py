@@ -17,9 +17,10 @@ from sophia_infra.cost.totals import Totals
 from sophia_infra.engine.events import Step
 from sophia_infra.model.catalogue import CATALOGUE, REGIONS
 from sophia_infra.model.money import Rate
+from tests.effort import examples
 from tests.unit.cost.cost_plans import DATED, create, delete, keep, plan_of, replace, terms
 
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=examples(60), deadline=None)
 
 machines = st.tuples(st.sampled_from(sorted(CATALOGUE)), st.sampled_from(sorted(REGIONS)))
 fallbacks = st.lists(

@@ -37,6 +37,7 @@ from sophia_infra.cost.schema import SCHEMA_FILE, build_schema
 from sophia_infra.cost.terms import terms_of_plan
 from sophia_infra.model.money import parse_rate
 from sophia_infra.model.price_book import PriceBook
+from tests.effort import examples
 from tests.unit.cost.cost_plans import (
     DATED,
     create,
@@ -237,7 +238,7 @@ def test_the_comment_is_the_same_for_the_same_plan_and_has_no_colour() -> None:
         assert f"- **{escape(finding)}**" in text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.text(min_size=1, max_size=60))
 def test_a_name_out_of_a_pull_request_stays_a_name(name: str) -> None:
     shown = escape(name)

@@ -1,6 +1,6 @@
 """`sophia cost plan`, `roi` and `forecast`, and the plan's `scripts/analyze_costs.py`.
 
-Each test starts the real command once (about half a second): what is tested is what a user sees.
+Each test runs the real command: what is tested is what a user sees.
 """
 
 from __future__ import annotations

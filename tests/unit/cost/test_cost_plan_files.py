@@ -26,6 +26,7 @@ from sophia_infra.cost import (
 )
 from sophia_infra.cost.prices import Prices
 from sophia_infra.model.price_book import PriceBook
+from tests.effort import examples
 from tests.unit.cost.cost_plans import INSTANCE, RECORDED, keep, plan_of, recorded, replace, state_of, step
 
 A10, A6000 = "gpu_1x_a10", "gpu_1x_a6000"
@@ -257,7 +258,7 @@ def test_a_budget_in_the_file_that_cannot_be_read_is_an_error_not_a_missing_budg
     assert terms_of_plan({}) == StackTerms()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(data=st.data())
 def test_a_damaged_file_never_ends_in_another_error(data: st.DataObject) -> None:
     """Cut anywhere, or one value replaced by another kind: a reading, or one of our errors."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import sys
 import textwrap
-import time
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ class FakePulumi:
 
 GO = """\
 #!{python} -IS
-import os, pathlib, sys, time
+import os, pathlib, sys
 arguments = sys.argv[1:]
 mode = {mode!r}
 with open({calls!r}, "a") as calls:
@@ -73,9 +73,9 @@ elif arguments[0] == "build":
         sys.exit("# github.com/x/y\\n./y.go:1:1: undefined: z")
     if mode == "disk":
         sys.exit("# github.com/x/y\\nwrite $WORK/b001/_pkg_.a: no space left on device")
-    release = pathlib.Path({calls!r}).with_name("release")
-    while mode == "wait" and not release.exists():
-        time.sleep(0.01)
+    if mode == "wait":
+        # Answers when somebody has opened it for writing.
+        pathlib.Path({calls!r}).with_name("gate").read_bytes()
     version = "v0.0.1" if mode == "wrong-version" else "v3.259.0"
     for name in ("pulumi", "pulumi-language-python", "pulumi-resource-pulumi-python"):
         file = target / name
@@ -90,11 +90,14 @@ class FakeGo:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._sdk = directory / "sdk"
+        self._gate = directory / "gate"
+        self._is_released = False
         for name in ("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python"):
             file = self._sdk / name
             file.parent.mkdir(parents=True)
             file.write_text("#!/bin/sh\n")
             file.chmod(0o444)
+        os.mkfifo(self._gate)
         self.does()
 
     def does(self, mode: str = "", version: str = "go1.26.8") -> None:
@@ -109,8 +112,10 @@ class FakeGo:
         write_script(self.directory / "bin" / "go", text)
 
     def release(self) -> None:
-        """Let a build in mode `wait` go on."""
-        (self.directory / "release").touch()
+        """Let a build in mode `wait` go on, as soon as it waits; again: nothing."""
+        if not self._is_released:
+            self._is_released = True
+            self._gate.write_bytes(b"")
 
     @property
     def path(self) -> str:
@@ -151,13 +156,11 @@ def write_lock(home: Home, pid: int, *, at: str, name: str = "a", host: str = ""
 
 def wait_until_ended(pid: int) -> None:
     """Return once process `pid` is gone, or dead and not yet collected by its heir; 10 s at most."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-            if ") Z " in Path(f"/proc/{pid}/stat").read_text():
-                return
-        except (ProcessLookupError, FileNotFoundError):
-            return
-        time.sleep(0.01)
-    raise AssertionError(f"process {pid} still runs")
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([process], [], [], 10)[0], f"process {pid} still runs"
+    finally:
+        os.close(process)

@@ -135,3 +135,20 @@ def test_a_token_alone_means_the_users_cloud(home: Home) -> None:
 
 def test_an_official_engine_may_use_plugins_on_path(home: Home) -> None:
     assert "PULUMI_IGNORE_AMBIENT_PLUGINS" not in environment_of("local", home, USER, ambient=True)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ({}, "localhost,127.0.0.1,::1"),
+        ({"no_proxy": "a.example"}, "a.example,localhost,127.0.0.1,::1"),
+        ({"NO_PROXY": "b.example"}, "b.example,localhost,127.0.0.1,::1"),
+    ],
+)
+def test_engine_and_providers_ask_no_proxy_for_each_other(
+    home: Home, theirs: dict[str, str], ours: str
+) -> None:
+    """The gRPC of Python goes through `http_proxy` even to 127.0.0.1, and the update dies of it."""
+    environment = environment_of("staging", home, {"http_proxy": "http://proxy.example:3128", **theirs})
+    assert environment["http_proxy"] == "http://proxy.example:3128"
+    assert (environment["no_proxy"], environment["NO_PROXY"]) == (ours, ours)

@@ -176,6 +176,14 @@ def test_an_answer_that_is_none_becomes_a_sentence_without_its_text(
     assert PASSWORD not in "".join(traceback.format_exception(caught.value))
 
 
+def test_no_proxy_is_asked_for_an_emulator_of_this_machine(
+    client: EscClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("all_proxy", "http://127.0.0.1:9")
+    assert client.open().revision == client.definition().revision
+
+
 def test_a_slow_service_is_given_up_within_the_limit(emulator: EscEmulatorServer, client: EscClient) -> None:
     fault(emulator.url, operation="read_environment", delay_s=30)
     hurried = EscClient(client.access, client.name, timeout_s=0.2)

@@ -16,11 +16,12 @@ from sophia_infra.model.kubernetes import bytes_of
 from sophia_infra.model.kubernetes.packing import RESERVE_CPU, RESERVE_MEMORY
 from sophia_infra.monitoring.rules import all_rules
 from sophia_infra.monitoring.sizing import size_for
+from tests.effort import examples
 from tests.unit.manifests.generated import sections
 from tests.unit.manifests.relabelling import relabel
 from tests.unit.manifests.sites import Site, row, site_of, sites
 
-FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MEGABYTE = 1 << 20
 ARM64 = {"key": "kubernetes.io/arch", "operator": "Equal", "value": "arm64", "effect": "NoSchedule"}
 SECRETS = {"organization": "o", "project": "p", "environment": "e"}

@@ -12,13 +12,14 @@ from sophia_infra.manifests.gpu_counters import counters_csv
 from sophia_infra.manifests.monitoring.prometheus_values import agents
 from sophia_infra.model.kubernetes import SIDECARS
 from sophia_infra.monitoring.inventory import inventory
+from tests.effort import examples
 from tests.unit.manifests.generated import sections
 from tests.unit.manifests.links import container_ports, matches
 from tests.unit.manifests.reachability import Pod, can_connect, pod, pods_of
 from tests.unit.manifests.relabelling import keeps
 from tests.unit.manifests.sites import Site, all_sites, pod_templates, row, site_of, sites
 
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PROMETHEUS = Pod("monitoring", frozenset({("app.kubernetes.io/name", "prometheus")}))
 STRANGER = pod("monitoring", app="stranger")
 OF_OTHERS = {"nvidia-dcgm-exporter", "external-secrets", "keda", "kueue", "traefik", "cert-manager"}

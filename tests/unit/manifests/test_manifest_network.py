@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from tests.effort import examples
 from tests.unit.manifests.generated import sections
 from tests.unit.manifests.reachability import Pod, can_connect, outside, pod, pods_of
 from tests.unit.manifests.sites import Site, all_sites, row, site_of, sites
 
-FEW = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 STRANGER = pod("somewhere", app="stranger")
 OUTSIDE = outside("198.51.100.7")
 

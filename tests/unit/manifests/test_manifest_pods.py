@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from tests.effort import examples
 from tests.unit.manifests.generated import sections
 from tests.unit.manifests.links import check_links, check_mounts, check_references
 from tests.unit.manifests.pod_security import restricted_problems
 from tests.unit.manifests.sites import all_sites, pod_templates, row, site_of, sites
 
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @FEW

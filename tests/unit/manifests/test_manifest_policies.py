@@ -13,6 +13,7 @@ from sophia_policies.plain import Resource
 from sophia_policies.registry import RULES
 from sophia_policies.rule import Finding, ResourceRule, Situation
 
+from tests.effort import examples
 from tests.unit.manifests.generated import sections
 from tests.unit.manifests.sites import CHECKOUT, Site, row, site_of, sites, with_digests
 
@@ -77,7 +78,7 @@ def test_the_pack_is_silent_about_a_stack(stack: str) -> None:
     assert [sentence for site in sites(stack) for sentence in violations(site)] == []
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(sections())
 def test_the_pack_is_silent_about_any_section(section: dict[str, object]) -> None:
     site = site_of(section)

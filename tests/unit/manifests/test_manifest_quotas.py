@@ -6,10 +6,11 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 
+from tests.effort import examples
 from tests.unit.manifests.generated import sections
 from tests.unit.manifests.sites import Site, all_sites, row, site_of, sites
 
-FEW = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def gpu_quotas(site: Site) -> dict[str, int]:

@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from sophia_infra.charts import check_custom_object, check_values, is_custom_object
 from sophia_infra.manifests import Manifest, NameTaken, check_names
 from sophia_infra.manifests.names import bounded
+from tests.effort import examples
 from tests.unit.manifests.generated import sections
 from tests.unit.manifests.kubernetes_schemas import schema_problems
 from tests.unit.manifests.sites import STACKS, TOKEN, Site, all_sites, row, site_of, sites
 
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def wrong(site: Site) -> list[str]:

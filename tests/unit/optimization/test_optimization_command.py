@@ -162,7 +162,7 @@ def test_a_changed_log_is_a_finding(stage: Stage) -> None:
         (("apply", "--auto", "low", "--yes"), "No metric source was named"),
         (("apply", "--auto", "high"), "risk is ever applied"),
         (("--prometheus", "nowhere"), "is not an http or https address"),
-        (("--settings", "/none.yaml"), "cannot be read"),
+        (("--settings", "/none.yaml"), "does not exist"),
         (("undo", "a-0", "--yes"), "No action a-0"),
         (("undo", "a-0"), "nobody can confirm here: pass --yes"),
     ],

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sophia_infra.emulator import Cloud, CloudSettings, EmulatorServer
+from sophia_infra.emulator import Cloud, CloudSettings
 from sophia_infra.model.clock import VirtualClock
+from tests.unit.provider.in_process import InProcessServer
 from tests.unit.provider.stage import Stage
 
 
@@ -25,14 +26,14 @@ def clock() -> VirtualClock:
 
 
 @pytest.fixture(scope="session")
-def _server(clock: VirtualClock) -> Iterator[EmulatorServer]:
+def _server(clock: VirtualClock) -> Iterator[InProcessServer]:
     """One account for the whole run, as new for each test; only its time goes on."""
-    with EmulatorServer(Cloud(CloudSettings(validate_answers=True), clock)) as server:
+    with InProcessServer(Cloud(CloudSettings(validate_answers=True), clock)) as server:
         yield server
 
 
 @pytest.fixture
-def stage(_server: EmulatorServer, clock: VirtualClock, tmp_path: Path) -> Iterator[Stage]:
+def stage(_server: InProcessServer, clock: VirtualClock, tmp_path: Path) -> Iterator[Stage]:
     _server.cloud.reset()
     stage = Stage(_server.url, _server.cloud, clock, tmp_path / "launches")
     yield stage

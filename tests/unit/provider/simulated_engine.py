@@ -51,14 +51,21 @@ class Doom:
 
 
 class DoomedClient:
-    """The real client; the process can die before each request leaves and after each answer came."""
+    """The real client; the process can die before each request leaves and after each answer came.
 
-    def __init__(self, client: LambdaCloud, doom: Doom) -> None:
+    Without `reads` only around writes: who dies before or after a read leaves the world as who dies at the
+    moment before it, or at the one after it.
+    """
+
+    def __init__(self, client: LambdaCloud, doom: Doom, *, reads: bool = True) -> None:
         self._client = client
         self._doom = doom
+        self._reads = reads
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        call = getattr(self._client, name)
+        call: Callable[..., Any] = getattr(self._client, name)
+        if not self._reads and name.startswith(("list_", "get_")):
+            return call
 
         def doomed(*arguments: Any, **named: Any) -> Any:
             self._doom.moment()

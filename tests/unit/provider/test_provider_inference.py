@@ -105,6 +105,13 @@ def test_its_models_are_recorded_beside_their_prices(kind: InferenceEndpointKind
     assert endpoint.seen == [("/v1/models", None)]
 
 
+def test_no_proxy_is_asked_for_a_server_of_this_machine(
+    kind: InferenceEndpointKind, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert kind.create(news(endpoint)).id == endpoint.url
+
+
 def test_a_slash_at_the_end_of_the_address_changes_nothing(
     kind: InferenceEndpointKind, endpoint: Endpoint
 ) -> None:

@@ -1,7 +1,7 @@
 """Random lives of a stack: edits, crashes, faults and strangers, against a model that knows only sets.
 
-The provider core and the doctor run against a real emulator over HTTP, driven by a simulated engine that
-can be killed at every moment. After every step the account is compared with what the model allows.
+The provider core and the doctor run against a real emulator, driven by a simulated engine that can be killed
+at every moment. After every step the account is compared with what the model allows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -24,10 +23,9 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
-from sophia_infra.emulator import Cloud, CloudSettings, EmulatorServer
+from sophia_infra.emulator import Cloud, CloudSettings
 from sophia_infra.emulator.errors import Refused
 from sophia_infra.emulator.launch_orders import LaunchOrder
 from sophia_infra.lambda_cloud import LambdaCloudError
@@ -38,7 +36,11 @@ from sophia_infra.provider.instance_end import terminate
 from sophia_infra.provider.instance_spec import InstanceSpec
 from sophia_infra.provider.session import Session, Waits
 from sophia_infra.provider.tags import LAUNCH_TAG, NAME_TAG, STACK_TAG
+from tests.effort import FULL
 from tests.summary import SUMMARY_LINE
+from tests.unit.provider.in_process import InProcessServer
+from tests.unit.provider.lives import live
+from tests.unit.provider.ram_folder import ram_folder
 from tests.unit.provider.simulated_engine import (
     INSTANCE,
     Doom,
@@ -50,10 +52,13 @@ from tests.unit.provider.simulated_engine import (
 )
 from tests.unit.provider.stage import KEY_NAME, LIVE, PUBLIC_KEY, STACK, Stage
 
-FULL = os.environ.get("CI", "").lower() == "true" or os.environ.get("SOPHIA_FULL") == "1"
 STEPS_PER_LIFE = 50
+STEPS_OF_A_LIFE = 35
+"""Rather fewer than the mean of what Hypothesis takes of those, 38 over hundreds of lives."""
 LIVES = 300 if FULL else 50
 STEPS_AT_LEAST = 10_000 if FULL else 1_400
+STEPS_WANTED = int(os.environ.get("SOPHIA_STATEFUL_STEPS", "0"))
+"""For a long run by hand: so many lives that at least about so many steps are done."""
 
 OUTCOMES = ("done runs", "failed runs", "killed runs")
 MET_IN_A_FULL_RUN = (
@@ -159,7 +164,7 @@ def instance_props(label: str, want: Want) -> dict[str, Any]:
 class StackLives(RuleBasedStateMachine):
     """One life of one stack."""
 
-    server: ClassVar[EmulatorServer]
+    server: ClassVar[InProcessServer]
     clock: ClassVar[VirtualClock]
     directory: ClassVar[Path]
     steps: ClassVar[int]
@@ -628,37 +633,24 @@ class StackLives(RuleBasedStateMachine):
 
 @pytest.mark.slow
 def test_a_stack_survives_every_life(
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     record_property: Callable[[str, object], None],
 ) -> None:
     """Buys what no list of cases does: crashes, faults and edits in combinations nobody thought of.
 
-    About 1,500 steps take some 30 s of processor time; CI (or SOPHIA_FULL=1) runs 10,000 and more.
+    About 1,500 steps take some 4 s of processor time; CI (or SOPHIA_FULL=1) runs 10,000 and more, and
+    SOPHIA_STATEFUL_STEPS as many as it says.
     """
     # Nobody pulls the plug of this machine between two steps, and fsync is most of the journal's time.
     monkeypatch.setattr(os, "fsync", lambda _: None)
     clock = VirtualClock()
     cloud = Cloud(CloudSettings(boot_ranges_s=((0, 10.0, 30.0),), ip_after_s=5.0), clock)
-    with EmulatorServer(cloud) as server:
-        StackLives.server, StackLives.clock, StackLives.directory = server, clock, tmp_path
+    with InProcessServer(cloud) as server, ram_folder() as folder:
+        StackLives.server, StackLives.clock, StackLives.directory = server, clock, folder
         StackLives.steps = StackLives.lives = StackLives.broken = 0
         StackLives.seen = Counter()
         try:
-            run_state_machine_as_test(
-                StackLives,
-                settings=settings(
-                    max_examples=LIVES,
-                    stateful_step_count=STEPS_PER_LIFE,
-                    derandomize=True,
-                    database=None,
-                    deadline=None,
-                    suppress_health_check=list(HealthCheck),
-                    phases=(Phase.generate, Phase.shrink),
-                    print_blob=False,
-                    report_multiple_bugs=False,
-                ),
-            )
+            live(StackLives, lives=max(LIVES, STEPS_WANTED // STEPS_OF_A_LIFE), steps_per_life=STEPS_PER_LIFE)
         except BaseException:
             StackLives.broken = max(1, StackLives.broken)
             raise

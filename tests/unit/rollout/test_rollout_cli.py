@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import yaml
 
 from sophia_infra.cli.exit_codes import ExitCode
 from sophia_infra.model.stack_config import load_stack_config
+from tests.command_server import Ended, run_command
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 DIGEST = "sha256:" + "a" * 64
@@ -29,18 +28,10 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def sophia(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def sophia(project: Path, *arguments: str) -> Ended:
     environment = {**os.environ, "SOPHIA_PROJECT": str(project), "SOPHIA_HOME": str(project / "home")}
-    done = subprocess.run(
-        [sys.executable, "-m", "sophia_infra.cli", *arguments],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
+    done = run_command(arguments, environment, project)
+    assert "Traceback" not in done.err, done.err
     return done
 
 
@@ -71,17 +62,17 @@ def test_promote_shows_the_difference_writes_it_when_told_and_then_has_nothing_l
     before = target.read_text("utf-8")
     promote = ("promote", "--from", "staging", "--to", "canary", "--gate", str(prove(project)))
     shown = sophia(project, *promote)
-    assert shown.returncode == 0, shown.stderr
-    assert f'+        "sophia/backend:1.0.0": {DIGEST}' in shown.stdout
+    assert shown.code == 0, shown.err
+    assert f'+        "sophia/backend:1.0.0": {DIGEST}' in shown.out
     assert target.read_text("utf-8") == before
     written = sophia(project, *promote, "--write", "--json")
-    assert json.loads(written.stdout)["written"] is True
+    assert json.loads(written.out)["written"] is True
     kube = load_stack_config(target).kubernetes
     assert kube is not None
     assert kube.images.digests["sophia/backend:1.0.0"] == DIGEST
     assert before.splitlines()[0] in target.read_text("utf-8")
     again = sophia(project, *promote, "--write")
-    assert (again.returncode, again.stdout) == (0, "")
+    assert (again.code, again.out) == (0, "")
     assert '"action": "promote"' in (project / "home/audit/stacks/canary.jsonl").read_text("utf-8")
 
 
@@ -89,27 +80,27 @@ def test_promote_refuses_a_red_gate_a_missing_one_and_a_stage_left_out(project: 
     before = (project / "Pulumi.canary.yaml").read_text("utf-8")
     gate = str(prove(project, green=False))
     red = sophia(project, "promote", "--from", "staging", "--to", "canary", "--gate", gate, "--write")
-    assert red.returncode == ExitCode.FINDINGS
-    assert "red: 1.3b" in red.stderr
+    assert red.code == ExitCode.FINDINGS
+    assert "red: 1.3b" in red.err
     missing = sophia(project, "promote", "--from", "staging", "--to", "canary", "--write")
-    assert missing.returncode == ExitCode.FINDINGS
+    assert missing.code == ExitCode.FINDINGS
     skipped = sophia(project, "promote", "--from", "staging", "--to", "production", "--gate", gate)
-    assert skipped.returncode == ExitCode.USAGE
+    assert skipped.code == ExitCode.USAGE
     assert (project / "Pulumi.canary.yaml").read_text("utf-8") == before
 
 
 def test_plans_are_printed_for_people_and_machines_and_send_nothing(project: Path) -> None:
     image = ("--image", "sophia/backend:1.1.0")
-    plan = json.loads(sophia(project, "canary", "plan", "sophia-backend", *image, "--json").stdout)
+    plan = json.loads(sophia(project, "canary", "plan", "sophia-backend", *image, "--json").out)
     assert plan["rollout"]["weights"] == [5, 25, 50, 100]
     assert plan["usd_per_hour"] == "0.00"
     dry = sophia(project, "canary", "run", "sophia-backend", *image, "--dry-run")
-    assert "Calls of api.sophia.example.com move by 5 %, 25 %, 50 %, 100 %" in dry.stdout
+    assert "Calls of api.sophia.example.com move by 5 %, 25 %, 50 %, 100 %" in dry.out
     bodies = list(
-        yaml.safe_load_all(sophia(project, "canary", "plan", "sophia-backend", *image, "--manifests").stdout)
+        yaml.safe_load_all(sophia(project, "canary", "plan", "sophia-backend", *image, "--manifests").out)
     )
     assert [bodies[0]["kind"], bodies[-1]["kind"]] == ["HelmChartConfig", "HTTPRoute"]
-    order = json.loads(sophia(project, "cutover", "plan", "--json").stdout)["services"]
+    order = json.loads(sophia(project, "cutover", "plan", "--json").out)["services"]
     assert [one["kind"] for one in order[:2]] == ["store", "store"]
 
 
@@ -125,9 +116,9 @@ def test_what_cannot_be_done_is_one_sentence_and_what_to_do(
     project: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     done = sophia(project, *arguments)
-    assert done.returncode == ExitCode.USAGE
-    assert said in " ".join(done.stderr.split())
-    assert "Next:" in done.stderr
+    assert done.code == ExitCode.USAGE
+    assert said in " ".join(done.err.split())
+    assert "Next:" in done.err
 
 
 def test_tracked_stages_are_valid_and_real_ones_launch_nothing() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sophia_infra.scaling.memory import Memory, Stray, fit_ets, fit_recall
 from sophia_infra.scaling.series import FloatArray
+from tests.effort import examples
 
 
 def remembered(recall: float, noise: float, count: int = 3000) -> FloatArray:
@@ -21,7 +22,7 @@ def remembered(recall: float, noise: float, count: int = 3000) -> FloatArray:
     return strays
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     gain=st.floats(0.05, 0.95),
     slope_share=st.floats(0.05, 0.95),

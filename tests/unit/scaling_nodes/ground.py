@@ -107,8 +107,29 @@ class Ground:
         self.violations: list[str] = []
         self.joined: set[str] = set()
         self._clients = contextlib.ExitStack()
-        with cloud.lock:
-            cloud.ssh_keys.add(KEY_NAME, PUBLIC_KEY)
+        self._open_account()
+
+    def begin_anew(self, **settings: Any) -> None:
+        """As new: an empty account with these settings, and an empty cluster."""
+        self.cloud.reset()
+        self._open_account()
+        self.set(**settings)
+        self.cluster.nodes.clear()
+        self.cluster.pods.clear()
+        self.cluster.leases.clear()
+        self.joined.clear()
+
+    def _open_account(self) -> None:
+        """A key, and room for what the pools of these tests ask for.
+
+        A list of the 456 places that the whole catalogue has would be most of a look's time.
+        """
+        with self.cloud.lock:
+            self.cloud.ssh_keys.add(KEY_NAME, PUBLIC_KEY)
+        self.set(default_capacity=0)
+        for kind in (A10, A100):
+            for region in (EAST, WEST):
+                self.cloud.set_capacity(kind, region, None)
 
     def close(self) -> None:
         self._clients.close()

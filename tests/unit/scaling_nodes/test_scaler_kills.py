@@ -9,21 +9,9 @@ import pytest
 
 from sophia_infra.scaling.nodes.demand import DemandSource
 from tests.unit.scaling_nodes.dying import Process
-from tests.unit.scaling_nodes.ground import INTERVAL_S, KEY_NAME, LIVE, Asked, Ground, pool, settings
+from tests.unit.scaling_nodes.ground import INTERVAL_S, LIVE, Asked, Ground, pool, settings
 
 WHOLE = settings(pool(max=2, cooldown_s=0.0, scale_down_after_s=0.0, ready_timeout_s=480.0))
-
-
-def begin(ground: Ground, list_lag_s: float) -> None:
-    ground.cloud.reset()
-    with ground.cloud.lock:
-        ground.cloud.ssh_keys.add(KEY_NAME, "ssh-ed25519 x")
-    ground.set(boot_ranges_s=((0, 30.0, 30.0),), list_lag_s=list_lag_s)
-    ground.join_s = 30.0
-    ground.cluster.nodes.clear()
-    ground.cluster.pods.clear()
-    ground.cluster.leases.clear()
-    ground.joined.clear()
 
 
 def life(ground: Ground, process: Process, asked: Asked, passes: Sequence[int]) -> bool:
@@ -53,7 +41,8 @@ def test_one_that_is_killed_anywhere_is_followed_by_one_that_goes_on(
     passes = [2] * 5 + [0] * 4
     moments = 0
     for kill_at in range(1, 2000):
-        begin(ground, list_lag_s)
+        ground.begin_anew(boot_ranges_s=((0, 30.0, 30.0),), list_lag_s=list_lag_s)
+        ground.join_s = 30.0
         asked = Asked(0)
         demand: dict[str, Sequence[DemandSource]] = {"gpu": [asked]}
         first = Process(ground, WHOLE, demand, f"first-{kill_at}", f"host-{kill_at}", kill_at, paced=False)

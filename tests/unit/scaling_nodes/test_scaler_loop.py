@@ -1,4 +1,4 @@
-"""The controller against a real account over HTTP: launching, holding, draining, ending."""
+"""The controller against an emulated account: launching, holding, draining, ending."""
 
 from __future__ import annotations
 

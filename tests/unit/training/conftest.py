@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sophia_infra.emulator import Cloud, CloudSettings, EmulatorServer
+from sophia_infra.emulator import Cloud, CloudSettings
 from sophia_infra.model.clock import VirtualClock
+from tests.unit.provider.in_process import InProcessServer
+from tests.unit.provider.ram_folder import ram_folder
 from tests.unit.training.command_site import Site, open_site
 from tests.unit.training.ground import Ground
 
@@ -29,16 +31,22 @@ def clock() -> VirtualClock:
 
 
 @pytest.fixture(scope="session")
-def _server(clock: VirtualClock) -> Iterator[EmulatorServer]:
+def _server(clock: VirtualClock) -> Iterator[InProcessServer]:
     """One account for the whole run, as new for each test; only its time goes on."""
-    with EmulatorServer(Cloud(CloudSettings(validate_answers=True), clock)) as server:
+    with InProcessServer(Cloud(CloudSettings(validate_answers=True), clock)) as server:
         yield server
 
 
 @pytest.fixture
-def ground(_server: EmulatorServer, clock: VirtualClock, tmp_path: Path) -> Iterator[Ground]:
+def quick_path() -> Iterator[Path]:
+    with ram_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def ground(_server: InProcessServer, clock: VirtualClock, quick_path: Path) -> Iterator[Ground]:
     _server.cloud.reset()
-    ground = Ground(_server.url, _server.cloud, clock, tmp_path / "home")
+    ground = Ground(_server.url, _server.cloud, clock, quick_path / "home")
     yield ground
     ground.close()
 

@@ -1,9 +1,10 @@
-"""One emulated account over HTTP, a virtual clock, a home, and runs on them; each attendance a process."""
+"""One emulated account, a virtual clock, a home, and runs on them; each attendance a process."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shutil
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -45,8 +46,15 @@ class Ground:
         self.home = Home(root=root, checkout=root)
         self.said: list[str] = []
         self._clients = contextlib.ExitStack()
-        with cloud.lock:
-            cloud.ssh_keys.add(KEY_NAME, PUBLIC_KEY)
+        self._add_key()
+
+    def begin_anew(self, **settings: Any) -> None:
+        """As new: an empty account with these settings, and nothing known of earlier runs."""
+        self.cloud.reset()
+        self._add_key()
+        self.set(**settings)
+        shutil.rmtree(self.home.root, ignore_errors=True)
+        self.said.clear()
 
     def close(self) -> None:
         self._clients.close()
@@ -135,6 +143,10 @@ class Ground:
         raise AssertionError("the watchdog found no end")
 
     # The account from outside
+
+    def _add_key(self) -> None:
+        with self.cloud.lock:
+            self.cloud.ssh_keys.add(KEY_NAME, PUBLIC_KEY)
 
     def set(self, **settings: Any) -> None:
         self.cloud.change_settings(settings)

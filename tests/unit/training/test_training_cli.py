@@ -130,6 +130,8 @@ def test_a_detached_run_goes_on_and_is_stopped(site: Site, monkeypatch: pytest.M
 def test_a_killed_run_is_gone_on_with_by_the_same_command(site: Site) -> None:
     assert site(*RUN, "--detach", "--yes").exit_code == ExitCode.OK
     [folder] = site.runs
+    # Its lock comes before its number.
+    wait_until(lambda: folder.holder("starter") is not None)
     pid = folder.holder("starter")
     assert pid is not None
     os.kill(pid, signal.SIGKILL)

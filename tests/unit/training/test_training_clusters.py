@@ -13,8 +13,10 @@ import pytest
 import requests
 
 from sophia_infra.charts import check_custom_object
+from sophia_infra.emulator import Cloud, CloudSettings, EmulatorServer
 from sophia_infra.lambda_cloud import LambdaCloud, Pacer
 from sophia_infra.manifests.training_clusters import training_cluster_objects
+from sophia_infra.model.clock import VirtualClock
 from sophia_infra.model.kubernetes.services import TrainingConfig
 from sophia_infra.training.adoption import adopt_cluster
 from sophia_infra.training.errors import RunMissing, RunRefused
@@ -71,6 +73,13 @@ def door(ground: Ground) -> Iterator[ReadOnlyDoor]:
     door = ReadOnlyDoor(ground)
     yield door
     door.close()
+
+
+@pytest.fixture(scope="module")
+def _server(clock: VirtualClock) -> Iterator[EmulatorServer]:
+    """Over HTTP: the read-only door is no client of ours."""
+    with EmulatorServer(Cloud(CloudSettings(validate_answers=True), clock)) as server:
+        yield server
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from sophia_infra.training.closing import close_dead_run
 from sophia_infra.training.errors import NoRoom, TrainingError
 from sophia_infra.training.run_folder import RunFolder
 from sophia_infra.training.run_state import RunState
+from tests.effort import FULL
 from tests.unit.provider.simulated_engine import Doom, DoomedClient, DoomedJournal, Killed
 from tests.unit.training.ground import EAST, H100, WEST, Ground, one_poll_usd
 
@@ -43,7 +44,7 @@ class DoomedFolder(RunFolder):
 def attend_until(ground: Ground, folder: RunFolder, kill_at: int | None, **more: Any) -> str:
     """One process; "killed", or how it ended."""
     doom = Doom(kill_at)
-    client = cast(LambdaCloud, DoomedClient(ground.client(), doom))
+    client = cast(LambdaCloud, DoomedClient(ground.client(), doom, reads=FULL))
     means = ground.means(ground.access(job_s=45, folder=folder), client=client, **more)
     try:
         return str(attend(DoomedFolder(folder.path, doom), means).outcome)
@@ -80,10 +81,7 @@ def test_a_run_that_is_killed_anywhere_goes_on_and_launches_each_node_once(
     """Buys certainty about every one of some hundred moments; takes seconds of processor time."""
 
     def begin() -> RunFolder:
-        ground.cloud.reset()
-        with ground.cloud.lock:
-            ground.cloud.ssh_keys.add("team-key", "ssh-ed25519 x")
-        ground.set(**QUICK, list_lag_s=list_lag_s)
+        ground.begin_anew(**QUICK, list_lag_s=list_lag_s)
         return ground.new_run()
 
     def resume(folder: RunFolder) -> None:
@@ -99,10 +97,7 @@ def test_a_run_that_is_killed_while_it_gives_a_region_up_leaves_no_half(ground: 
     """Buys the same for the way back: launched, no room for the last, ended, the other region."""
 
     def begin() -> RunFolder:
-        ground.cloud.reset()
-        with ground.cloud.lock:
-            ground.cloud.ssh_keys.add("team-key", "ssh-ed25519 x")
-        ground.set(**QUICK)
+        ground.begin_anew(**QUICK)
         ground.cloud.set_capacity(H100, EAST, 2)
         return ground.new_run()
 
@@ -122,10 +117,7 @@ def test_the_watchdog_ends_what_a_starter_killed_anywhere_left(ground: Ground) -
     """Buys the cap for every moment at which nobody goes on with the run."""
 
     def begin() -> RunFolder:
-        ground.cloud.reset()
-        with ground.cloud.lock:
-            ground.cloud.ssh_keys.add("team-key", "ssh-ed25519 x")
-        ground.set(**QUICK)
+        ground.begin_anew(**QUICK)
         return ground.new_run(max_hours=1)
 
     def only_the_watchdog(folder: RunFolder) -> None:

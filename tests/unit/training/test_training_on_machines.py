@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sophia_infra.emulator import Cloud, CloudSettings, EmulatorServer
+from sophia_infra.model.clock import VirtualClock
 from sophia_infra.provider.run_tags import node_owner
 from sophia_infra.training.access import JobLook, JobStart, Node
 from sophia_infra.training.errors import MachineUnreachable
@@ -211,6 +213,13 @@ def test_the_real_executor_runs_a_real_ssh_that_finds_nobody(tmp_path: Path) -> 
         execute([str(tmp_path / "none")], stdin="", timeout_s=5)
     with pytest.raises(MachineUnreachable, match="did not end within 0 s"):
         execute(["sleep", "5"], stdin="", timeout_s=0.05)
+
+
+@pytest.fixture(scope="module")
+def _server(clock: VirtualClock) -> Iterator[EmulatorServer]:
+    """Over HTTP: a machine that ends itself is another process."""
+    with EmulatorServer(Cloud(CloudSettings(validate_answers=True), clock)) as server:
+        yield server
 
 
 def boot_text(ground: Ground, run_id: str, number: int, key: str = API_KEY) -> str:

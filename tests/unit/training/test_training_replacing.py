@@ -17,12 +17,11 @@ from sophia_infra.training.errors import CapReached, NodesLost, TrainingError
 from sophia_infra.training.reporting import report_run
 from sophia_infra.training.run_folder import RunFolder
 from sophia_infra.training.ssh import SshAccess
+from tests.effort import FULL
 from tests.unit.provider.simulated_engine import Doom, DoomedClient, Killed
 from tests.unit.training.ground import (
     EAST,
     H100,
-    KEY_NAME,
-    PUBLIC_KEY,
     Ground,
     WatchedAccess,
     numbers_of_members,
@@ -190,7 +189,7 @@ def at_every_moment(ground: Ground, begin: Callable[[], RunFolder], step: int) -
 
 def _attend_until(ground: Ground, folder: RunFolder, kill_at: int | None) -> str:
     doom = Doom(kill_at)
-    client = cast(LambdaCloud, DoomedClient(ground.client(), doom))
+    client = cast(LambdaCloud, DoomedClient(ground.client(), doom, reads=FULL))
     access = loses(ground, folder)
     try:
         return str(attend(DoomedFolder(folder.path, doom), ground.means(access, client=client)).outcome)
@@ -208,10 +207,7 @@ def test_a_run_killed_anywhere_while_it_replaces_a_node_launches_it_again_once(
     """Buys certainty about every moment between the loss and the new start; seconds of processor time."""
 
     def begin() -> RunFolder:
-        ground.cloud.reset()
-        with ground.cloud.lock:
-            ground.cloud.ssh_keys.add(KEY_NAME, PUBLIC_KEY)
-        ground.set(**QUICK, list_lag_s=list_lag_s)
+        ground.begin_anew(**QUICK, list_lag_s=list_lag_s)
         return ground.new_run(min_nodes=min_nodes, replace_lost=True, poll_s=120.0)
 
     assert at_every_moment(ground, begin, step) > 80

@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from sophia_infra.emulator import Cloud, CloudSettings, EmulatorServer
+from sophia_infra.emulator import Cloud, CloudSettings
 from sophia_infra.emulator.errors import InvalidSettings, Refused
 from sophia_infra.lambda_cloud import LambdaCloud, LambdaCloudError
 from sophia_infra.model.clock import VirtualClock
@@ -34,15 +33,18 @@ from sophia_infra.training.errors import TrainingError
 from sophia_infra.training.run_folder import RunFolder, list_runs
 from sophia_infra.training.run_spec import Choice, RunSpec
 from sophia_infra.training.sweeping import sweep
+from tests.effort import FULL
 from tests.summary import SUMMARY_LINE
+from tests.unit.provider.in_process import InProcessServer
+from tests.unit.provider.lives import live
+from tests.unit.provider.ram_folder import ram_folder
 from tests.unit.provider.simulated_engine import Doom, DoomedClient, Killed
 from tests.unit.training.ground import EAST, H100, LIVE, STACK, WEST, Ground, WatchedAccess, one_poll_usd
 from tests.unit.training.test_training_kills import DoomedFolder
 
-FULL = os.environ.get("CI", "").lower() == "true" or os.environ.get("SOPHIA_FULL") == "1"
-LIVES = 400 if FULL else 60
+LIVES = 400 if FULL else 20
 STEPS_PER_LIFE = 25
-STEPS_AT_LEAST = 8_000 if FULL else 800
+STEPS_AT_LEAST = 8_000 if FULL else 300
 MET = ("killed", "swept", "CapReached")
 MET_IN_A_FULL_RUN = ("done", "NoRoom", "node died in a job", "went on", "replaced", "NodesLost", "stopped")
 """Which lives are lived follows from the modules that are loaded, so what is rare is in tests of its own."""
@@ -92,7 +94,7 @@ class WorldClock:
 class RunLives(RuleBasedStateMachine):
     """One life of one account."""
 
-    server: ClassVar[EmulatorServer]
+    server: ClassVar[InProcessServer]
     clock: ClassVar[VirtualClock]
     directory: ClassVar[Path]
     steps: ClassVar[int] = 0
@@ -338,28 +340,15 @@ class RunLives(RuleBasedStateMachine):
 
 @pytest.mark.slow
 def test_runs_survive_every_life(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+    monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
 ) -> None:
-    """Buys what no list of cases does; some 30 s of processor time, minutes in CI (or SOPHIA_FULL=1)."""
+    """Buys what no list of cases does; some 7 s of processor time, a minute in CI (or SOPHIA_FULL=1)."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
     clock = VirtualClock()
-    with EmulatorServer(Cloud(CloudSettings(), clock)) as server:
-        RunLives.server, RunLives.clock, RunLives.directory = server, clock, tmp_path
+    with InProcessServer(Cloud(CloudSettings(), clock)) as server, ram_folder() as folder:
+        RunLives.server, RunLives.clock, RunLives.directory = server, clock, folder
         RunLives.seen, RunLives.steps, RunLives.lives = Counter(), 0, 0
-        run_state_machine_as_test(
-            RunLives,
-            settings=settings(
-                max_examples=LIVES,
-                stateful_step_count=STEPS_PER_LIFE,
-                derandomize=True,
-                database=None,
-                deadline=None,
-                suppress_health_check=list(HealthCheck),
-                phases=(Phase.generate, Phase.shrink) if FULL else (Phase.generate,),
-                print_blob=False,
-                report_multiple_bugs=False,
-            ),
-        )
+        live(RunLives, lives=LIVES, steps_per_life=STEPS_PER_LIFE)
     seen = ", ".join(f"{name} {count}" for name, count in sorted(RunLives.seen.items()))
     record_property(SUMMARY_LINE, f"training: {RunLives.steps} steps in {RunLives.lives} lives met {seen}")
     assert RunLives.steps >= STEPS_AT_LEAST

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sophia_infra.inference.breaker import CircuitBreaker
+from tests.effort import examples
 from tests.inference_clock import VirtualClock
 
 REST_S = 30.0
@@ -94,7 +95,7 @@ class BreakerMachine(RuleBasedStateMachine):
             assert self.breaker.retry_after_s() == 0
 
 
-BreakerMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+BreakerMachine.TestCase.settings = settings(max_examples=examples(100), stateful_step_count=40, deadline=None)
 TestBreaker = BreakerMachine.TestCase
 
 

@@ -17,6 +17,7 @@ from sophia_infra.inference.dispatch import Dispatcher
 from sophia_infra.inference.errors import InferenceError
 from sophia_infra.inference.upstream import AttemptFailed
 from sophia_infra.model.gateway import GatewayConfig
+from tests.effort import examples
 from tests.inference_clock import VirtualClock, run_async
 from tests.unit.inference.core.fakes import (
     SCOUT,
@@ -116,7 +117,7 @@ class Scene:
     hedge_after_s=st.sampled_from([None, 1.0]),
     settle_failures=st.sampled_from([0, 0, 2]),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_each_reservation_ends_exactly_once_and_no_budget_is_passed(
     one: list[Script],
     two: list[Script],

@@ -54,8 +54,9 @@ def test_sixty_four_callers_cannot_pass_a_budget_together(ledger: Ledger) -> Non
 
 @pytest.mark.slow
 def test_processes_share_one_budget(address: str, ledger: Ledger) -> None:
-    """Slow: four interpreters start; it buys that the lock is the database's and not the process's."""
-    context = multiprocessing.get_context("spawn")
+    """Slow: four processes are forked; it buys that the lock is the database's and not the process's."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
     with context.Pool(4) as pool:
         counts = pool.starmap(call_many, [(address, f"gateway{number}", 25) for number in range(4)])
     done = sum(count["done"] for count in counts)

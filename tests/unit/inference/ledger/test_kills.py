@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from sophia_infra.inference.ledger import Ledger, audit, usage_report
+from tests.effort import FULL
 from tests.summary import SUMMARY_LINE
 from tests.unit.inference.ledger.books import NOON
 
-KILLS = {"sqlite": 20, "postgresql": 8}
+KILLS = {"sqlite": 20, "postgresql": 8} if FULL else {"sqlite": 5, "postgresql": 2}
 # A server outlives its client, so fewer show there what there is to see.
 ROOT = Path(__file__).parents[4]
 PICO = Decimal("0.000000000001")

@@ -9,9 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import fakesnow
 import pytest
-import snowflake.connector
 
 from sophia_infra.inference.ledger import (
     Ledger,
@@ -36,13 +34,22 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def connector() -> Any:
+    """Snowflake's own. It brings pandas: imported above, every worker of every run would wait for it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import snowflake.connector
+    return snowflake.connector
+
+
 @pytest.fixture
-def ask() -> Iterator[Callable[[str], list[Any]]]:
+def ask(connector: Any) -> Iterator[Callable[[str], list[Any]]]:
     """Snowflake, and a way to ask it."""
 
     def answer(question: str) -> list[Any]:
         with (
-            closing(snowflake.connector.connect(database="books", schema="usage")) as connection,
+            closing(connector.connect(database="books", schema="usage")) as connection,
             closing(connection.cursor()) as cursor,
         ):
             cursor.execute(question)
@@ -50,6 +57,8 @@ def ask() -> Iterator[Callable[[str], list[Any]]]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        import fakesnow
+
         with fakesnow.patch():
             yield answer
 
@@ -95,12 +104,12 @@ def test_two_ledgers_keep_cursors_of_their_own(
 
 
 def test_what_snowflake_refuses_is_one_sentence_without_the_password(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, connector: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(**parameters: object) -> None:
-        raise snowflake.connector.errors.DatabaseError("wrong password sw0rdfish", errno=250001)
+        raise connector.errors.DatabaseError("wrong password sw0rdfish", errno=250001)
 
-    monkeypatch.setattr(snowflake.connector, "connect", refuse)
+    monkeypatch.setattr(connector, "connect", refuse)
     with pytest.raises(LedgerUnavailable, match="DatabaseError, 250001") as refused:
         copy_to_snowflake(ledger, ADDRESS)
     assert "sw0rdfish" not in str(refused.value)

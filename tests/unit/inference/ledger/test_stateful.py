@@ -18,6 +18,7 @@ from sophia_infra.inference.errors import OverBudget
 from sophia_infra.inference.ledger import Ledger, RequestTaken, audit, open_ledger, usage_report
 from sophia_infra.inference.ledger.deciding import WindowKey, WindowSums, keys_of
 from sophia_infra.inference.usage import Reservation
+from tests.effort import examples
 from tests.unit.inference.ledger.books import NOON, entry, of_all, of_user, reservation, settled
 
 IDS = st.sampled_from([f"r{number}" for number in range(6)])
@@ -157,4 +158,4 @@ class Books(RuleBasedStateMachine):
 
 
 TestBooks = Books.TestCase
-TestBooks.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+TestBooks.settings = settings(max_examples=examples(25), stateful_step_count=30, deadline=None)
