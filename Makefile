@@ -47,7 +47,7 @@ engine: $(INSTALLED)  ## Find the Pulumi engine, or build it once into the cache
 kube: $(INSTALLED)  ## Find the parts of a Kubernetes control plane, or build them once into the cache.
 	@$(BIN)/python -m sophia_infra.control_plane build
 
-test: $(INSTALLED)  ## Unit, program and emulator tests; the engine tiers too where the engine is at hand.
+test: $(INSTALLED)  ## Every tier that can run here; ARGS=--quick leaves out those of the engine.
 	@$(BIN)/python tools/run_tests.py $(ARGS)
 
 test-all: $(INSTALLED) engine kube  ## Every tier, engine, cluster and kill tests included; nothing may skip.

@@ -9,7 +9,8 @@
 
 load, foreign and monitoring mostly wait, so they run beside unit, program and emulator, and what they say is
 printed when their turn comes. With --all or in CI what is missing is found or built, and every tier must run.
-A tier that does not run is printed as SKIPPED with the reason. Exit code 0: all that ran passed.
+--quick leaves out those of the engine, which take most of the time. A tier that does not run is printed as
+SKIPPED with the reason. Exit code 0: all that ran passed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -51,6 +53,7 @@ NEEDS: Mapping[str, Sequence[tuple[str, ...]]] = {
 }
 """Tier -> commands that find, or build, what it needs; `--no-build` makes them only look."""
 
+ENGINE_TIERS = ("engine", "cluster", "chaos")
 COMPUTING = ("unit", "program", "emulator")
 WAITING = ("load", "foreign", "monitoring")
 """Tiers of the second row run beside those of the first."""
@@ -74,20 +77,33 @@ HOW = {
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run the test tiers.")
     parser.add_argument("--all", action="store_true", help="every tier must run; builds what is missing")
+    parser.add_argument("--quick", action="store_true", help=f"without {', '.join(ENGINE_TIERS)}")
     parser.add_argument("--tier", choices=tuple(NEEDS), action="append", help="only this tier")
     parser.add_argument("pytest_args", nargs="*", help="passed on to pytest")
     options = parser.parse_args()
     # A shell starts what it puts into the background with Ctrl-C ignored, and children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     must_run = options.all or os.environ.get("CI") == "true"
+    if must_run and options.quick:
+        print("--quick leaves tiers out, and --all or CI=true asks for every tier.", file=sys.stderr)
+        return 64
     tiers: Sequence[str] = options.tier or tuple(NEEDS)
+    if options.quick:
+        tiers = [tier for tier in tiers if tier not in ENGINE_TIERS]
     at_hand = {need: _is_ready(need, build=must_run) for need in WHAT if any(need in NEEDS[t] for t in tiers)}
     missing = [WHAT[need] for need, ready in at_hand.items() if not ready]
     if missing and must_run:
         print(f"Every tier must run, and this could not be had: {', '.join(missing)}.", file=sys.stderr)
         return 3
     lacking = {tier: [need for need in NEEDS[tier] if not at_hand[need]] for tier in tiers}
-    outcome = _run([tier for tier in tiers if not lacking[tier]], options.pytest_args)
+    ready = [tier for tier in tiers if not lacking[tier]]
+    if not options.tier and any(tier in ready for tier in ENGINE_TIERS):
+        print(
+            "All tiers take about half an hour on two cores; `make test ARGS=--quick` takes some three minutes."
+        )
+    outcome = _run(ready, options.pytest_args)
+    if options.quick:
+        print(f"=== tiers {', '.join(ENGINE_TIERS)}: SKIPPED, by --quick")
     for tier, lacks in lacking.items():
         if lacks:
             what = " and ".join(WHAT[need] for need in lacks)
@@ -108,12 +124,19 @@ def _run(tiers: Sequence[str], pytest_args: Sequence[str]) -> int:
 
 
 def _tier(tier: str, pytest_args: Sequence[str]) -> int:
-    started = time.monotonic()
+    started, used_before = time.monotonic(), _used_s()
     print(f"=== tier {tier}", flush=True)
     code = _pytest(tier, pytest_args)
     verdict = "passed" if code == 0 else f"FAILED ({code})"
-    print(f"=== tier {tier}: {verdict}, {time.monotonic() - started:.0f} s", flush=True)
+    took = f"{time.monotonic() - started:.0f} s, {_used_s() - used_before:.0f} s of processor time"
+    print(f"=== tier {tier}: {verdict}, {took}", flush=True)
     return code
+
+
+def _used_s() -> float:
+    """Processor time of all that was started and waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @contextlib.contextmanager
