@@ -134,6 +134,7 @@ def _find_launched(session: Session, key: LaunchKey) -> Machine | None:
         if machine is None and intent is not None and intent.resource_id:
             machine = _get_live(session, intent.resource_id)
         if machine is not None:
+            _note_found(session, intent, machine.id)
             return Machine.of(machine)
         if intent is None:
             return None
@@ -144,6 +145,16 @@ def _find_launched(session: Session, key: LaunchKey) -> Machine | None:
         if intent.begun_at_s > session.clock.now():
             intent = Intent(intent.key, session.clock.now(), intent.resource_id)
         session.clock.sleep(min(session.waits.poll_s, session.waits.list_lag_s - age_s))
+
+
+def _note_found(session: Session, intent: Intent | None, instance_id: str) -> None:
+    """The id that a lost answer did not tell: without it, a list that lags again would make its refresh
+    take the machine for gone, and the state would lose it.
+    """
+    if intent is not None and intent.resource_id is None:
+        begun_at_s = min(intent.begun_at_s, session.clock.now())
+        with contextlib.suppress(JournalUnwritable):
+            session.journal.write(Intent(intent.key, begun_at_s, instance_id))
 
 
 def _match(session: Session, key: LaunchKey, rows: Iterable[Instance]) -> Instance | None:
