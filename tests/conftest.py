@@ -6,6 +6,8 @@ A test records a line with `record_property(SUMMARY_LINE, text)`, or a row of th
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from hypothesis import settings
 
@@ -15,6 +17,12 @@ from tests.summary import KILL_ROW, KILL_TABLE_HEADING, SUMMARY_LINE
 # A busy machine is no failure; speed is measured by `make bench`.
 settings.register_profile("untimed", deadline=None, max_examples=examples(100))
 settings.load_profile("untimed")
+
+
+def pytest_collection_finish() -> None:
+    """Take ten thousand collected tests, and all modules, out of what each look for garbage goes through."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

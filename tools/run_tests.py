@@ -164,7 +164,9 @@ def _beside(tiers: Sequence[str], pytest_args: Sequence[str]) -> Iterator[Callab
 
 
 def _pytest(tier: str, further: Sequence[str]) -> int:
-    spread = SPREAD.get(tier, ("-n", "2", "--dist", "worksteal"))
+    # One worker more than cores: half a test's time goes into processes and disks that it waits for.
+    workers = str((os.cpu_count() or 1) + 1) if tier in COMPUTING else "2"
+    spread = SPREAD.get(tier, ("-n", workers, "--dist", "worksteal"))
     # What only computes gives way to what lives by the clock beside it.
     polite = ("nice", "-n", "5") if tier in COMPUTING else ()
     command = [*polite, sys.executable, "-m", "pytest", f"tests/{tier}", "-q", *spread, *further]
