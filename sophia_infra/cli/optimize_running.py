@@ -93,7 +93,8 @@ def run_apply(
 
 
 def run_undo(request: Request, action_id: str, *, yes: bool, as_json: bool) -> ExitCode:
-    """Take an action back, after a question where somebody can answer."""
+    """Take an action back, after a question where somebody can answer. Raises RecommendationMissing."""
+    ActionLog(log_path(open_stack(request.stack)), lambda: 0.0, who="reader").action(action_id)
     if not yes:
         question = f"Undo {action_id}? A machine that is launched again costs money."
         answer = ask(question, nothing="Nothing was undone.")

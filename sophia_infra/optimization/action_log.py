@@ -22,7 +22,7 @@ from typing import Any, Final, Literal, cast
 
 from sophia_infra.audit.actor import who_acts
 from sophia_infra.audit.chained_file import ChainedFile
-from sophia_infra.optimization.errors import LogUnusable
+from sophia_infra.optimization.errors import LogUnusable, RecommendationMissing
 
 __all__ = ["ActionLog", "ActionRecord", "Event"]
 
@@ -133,6 +133,24 @@ class ActionLog:
             elif event in _LATER and action_id in found:
                 _advance(found[action_id], cast(Event, event), row)
         return found
+
+    def action(self, action_id: str) -> ActionRecord:
+        """One action, by its id or by that of its recommendation: then the newest.
+
+        Raises:
+            RecommendationMissing: there is none.
+            LogUnusable: the log cannot be read.
+        """
+        known = self.actions()
+        newest_first = reversed(known.values())
+        record = known.get(action_id) or next(
+            (one for one in newest_first if one.recommendation_id == action_id), None
+        )
+        if record is None:
+            raise RecommendationMissing(
+                f"No action {action_id} is in the log.", next_step="`sophia optimize log` lists them."
+            )
+        return record
 
     def dry_runs(self) -> dict[str, float]:
         """Recommendation -> when a dry run last showed it."""

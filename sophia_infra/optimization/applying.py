@@ -22,7 +22,6 @@ from sophia_infra.optimization.errors import (
     ApplierBusy,
     NoHealthGate,
     NotAllowed,
-    RecommendationMissing,
     UndoImpossible,
     UnhealthyBefore,
 )
@@ -122,14 +121,7 @@ class Applier:
             UndoImpossible: it was never carried out.
             LambdaCloudError, ProviderError: nothing is lost; call it again.
         """
-        records = self._log.actions()
-        record = records.get(action_id) or next(
-            (one for one in reversed(records.values()) if one.recommendation_id == action_id), None
-        )
-        if record is None:
-            raise RecommendationMissing(
-                f"No action {action_id} is in the log.", next_step="`sophia optimize log` lists them."
-            )
+        record = self._log.action(action_id)
         if record.state == "undone":
             return self._outcome(record, "undone", "it was undone before")
         if record.state == "intent":

@@ -18,6 +18,8 @@ def headline(report: Report) -> str:
     """One sentence: whether the gate is open, and the counts."""
     what = f"gate of phase {report.gate}" if report.gate is not None else "all criteria asked for"
     state = "green" if report.is_green else "red"
+    if report.is_green and not report.count("pass"):
+        state = "green, and nothing was measured"
     return (
         f"Stack {report.stack}, {what}: {state}. {report.count('pass')} pass, {len(report.failed)} close it, "
         f"{len(report.refuted)} do not hold and close nothing, {report.count('unknown')} are unknown, "

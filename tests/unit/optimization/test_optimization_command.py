@@ -97,6 +97,9 @@ def test_an_orphan_is_listed_explained_ended_and_brought_back(stage: Stage) -> N
     (outcome,) = done.json()
     assert (done.code, outcome["outcome"], stage.live()) == (ExitCode.OK, "done", set())
     stage.emulator.cloud.advance(60)
+    unanswered = stage.run("undo", outcome["action"])
+    assert unanswered.code == ExitCode.USAGE
+    assert "nobody can confirm here: pass --yes" in unanswered.err
     undone = stage.run("undo", outcome["action"], "--yes")
     assert (undone.code, len(stage.live())) == (ExitCode.OK, 1)
     log = stage.run("log", "--json").json()
@@ -164,7 +167,7 @@ def test_a_changed_log_is_a_finding(stage: Stage) -> None:
         (("--prometheus", "nowhere"), "is not an http or https address"),
         (("--settings", "/none.yaml"), "does not exist"),
         (("undo", "a-0", "--yes"), "No action a-0"),
-        (("undo", "a-0"), "nobody can confirm here: pass --yes"),
+        (("undo", "a-0"), "No action a-0"),
     ],
 )
 def test_what_a_user_gets_wrong(stage: Stage, arguments: tuple[str, ...], says: str) -> None:
