@@ -38,8 +38,10 @@ def test_the_first_command_ends_in_the_table_and_the_ten_lines_work(tmp_path: Pa
     usd = (tokens["prompt_tokens"] * Decimal("0.10") + tokens["completion_tokens"] * Decimal("0.30")) / 10**6
     assert Decimal(usage["total"]["usd"]) == usd
 
-    lines = _shell_block("## Ten lines of use").splitlines()
-    outputs = {line.partition("#")[0].strip(): _run(line, tmp_path) for line in lines if "sophia" in line}
+    ten = _shell_block("## Ten lines of use").splitlines()
+    *lines, down = [*ten[:-1], *_shell_block("And, before `down`:").splitlines(), ten[-1]]
+    assert len(ten) == 10
+    outputs = {line.partition("#")[0].strip(): _run(line, tmp_path) for line in [*lines, down]}
 
     assert "No changes" in outputs["sophia preview"]
     assert "state and account agree" in outputs["sophia doctor"]
