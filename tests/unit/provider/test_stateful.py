@@ -190,6 +190,7 @@ class StackLives(RuleBasedStateMachine):
         self.born: dict[str, tuple[str, tuple[object, ...]]] = {}
         self.from_broken_runs: set[str] = set()
         self.strays: set[str] = set()
+        self.to_adopt: list[str] = []
         self.first_look = True
 
     def teardown(self) -> None:
@@ -217,6 +218,11 @@ class StackLives(RuleBasedStateMachine):
         self._edit(label, edit)
         self._update(kill_at)
         self._edit(label, again)
+
+    @precondition(lambda self: self.to_adopt)
+    @rule(edit=st.sampled_from([("taken out", None), ("generation", 1)]))
+    def wants_no_more_what_a_killed_run_launched(self, edit: Edit) -> None:
+        self._edit(self.to_adopt[0], edit)
 
     @rule(label=LABELS, edit=EDITS, kill_at=KILL_AT, lost=st.booleans(), refresh=st.booleans())
     def tries_again_at_once_while_the_list_lags(
@@ -385,11 +391,15 @@ class StackLives(RuleBasedStateMachine):
     def _doctor_must_name(self, strays: set[str], live: set[str]) -> None:
         """Every stray machine and every wrong entry, each with its kind, and nothing else."""
         expected: dict[tuple[str, FindingKind], int] = {}
-        for one in strays:
+        self.to_adopt = []
+        for one in sorted(strays):
             label, machine = self.born[one]
             want = self.wanted.get(label)
-            is_wanted = want is not None and want.machine == machine
-            expected[one, FindingKind.TO_ADOPT if is_wanted else FindingKind.ORPHAN] = 1
+            if want is not None and want.machine == machine:
+                expected[one, FindingKind.TO_ADOPT] = 1
+                self.to_adopt.append(label)
+            else:
+                expected[one, FindingKind.ORPHAN] = 1
         entries = [entry for entry in self.engine.state if entry.kind == INSTANCE]
         current = {entry.id for entry in entries if not entry.delete}
         for entry in entries:
