@@ -71,13 +71,21 @@ Phase = Annotated[
 PolicyPacks = Annotated[
     list[Path] | None,
     typer.Option(
-        "--policy-pack", exists=True, file_okay=False, help="Folder of a policy pack; may be repeated."
+        "--policy-pack",
+        exists=True,
+        file_okay=False,
+        resolve_path=True,
+        help="Folder of a policy pack; may be repeated.",
     ),
 ]
 PolicyPackConfigs = Annotated[
     list[Path] | None,
     typer.Option(
-        "--policy-pack-config", exists=True, dir_okay=False, help="Its configuration, in the same order."
+        "--policy-pack-config",
+        exists=True,
+        dir_okay=False,
+        resolve_path=True,
+        help="Its configuration, in the same order.",
     ),
 ]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Read every resource from the cloud first.")]

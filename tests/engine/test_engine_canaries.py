@@ -240,7 +240,7 @@ def look_at_everything(sophia: Any, site: Sophia) -> None:
     sophia("inference usage")
     sophia(f"canary plan inference-gateway --image {IMAGE}", ExitCode.OK, ExitCode.USAGE)
     sophia("train run --workload large-model-training --nodes 1 --yes")
-    sophia("preview --markdown --policy-pack policies", ExitCode.OK, ExitCode.FAILED)
+    sophia(f"preview --markdown --policy-pack {site.project}/policies", ExitCode.OK, ExitCode.FAILED)
 
 
 IMAGE = f"ghcr.io/sophia/inference-gateway@sha256:{'a' * 64}"
