@@ -98,7 +98,7 @@ def main() -> int:
     lacking = {tier: [need for need in NEEDS[tier] if not at_hand[need]] for tier in tiers}
     ready = [tier for tier in tiers if not lacking[tier]]
     if not options.tier and any(tier in ready for tier in ENGINE_TIERS):
-        print("All take half an hour on two cores; `make test ARGS=--quick` some three minutes.")
+        print("All take half an hour on two cores; `make test ARGS=--quick` three to four minutes.")
     outcome = _run(ready, options.pytest_args)
     if options.quick:
         print(f"=== tiers {', '.join(ENGINE_TIERS)}: SKIPPED, by --quick")
