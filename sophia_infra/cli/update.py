@@ -242,10 +242,9 @@ def _look(context: StackContext, engine: Engine) -> tuple[FleetStatus, list[Find
     """What runs, what is wrong with it, and whether the state lists creates that were interrupted."""
     session = context.open_session(engine)
     found = compare(context, engine, session)
-    clustered = machines_of_clusters(session.client, context.config.one_click_ids)
-    status = build_fleet_status(
-        context.tag, context.instances, found.machines, found.now_s, clustered=clustered
-    )
+    inside = machines_of_clusters(session.client, context.config.one_click_ids)
+    wanted, machines, now_s = context.instances, found.machines, found.now_s
+    status = build_fleet_status(context.tag, wanted, machines, now_s, clustered=inside)
     return status, found.findings, found.was_interrupted
 
 
