@@ -58,15 +58,20 @@ def make_ready(
         cluster: asks for a control plane (True) or manifests (False); None keeps what was asked for before.
         remember: the answer to `cluster` holds from now on; False for a look.
     """
-    progress.say("finding the emulator" if context.config.endpoint == "emulator" else "")
-    context.start_emulator()
-    context.check_access()
+    starts_emulator = context.config.endpoint == "emulator" and not os.environ.get("LAMBDA_API_URL")
+    if not starts_emulator:
+        context.check_access()
     phase = phase or context.prepared.phase
     mode = kubernetes_mode(context.home, context.config, phase, cluster, remember=remember)
     if mode == "remote" and context.config.kubernetes is not None:
         _check_existing(context, context.config.kubernetes, progress)
     progress.say("finding the engine")
     engine = find_engine(context.home, progress=progress.on_build)
+    if starts_emulator:
+        # After the engine: where there is none, nothing is left running.
+        progress.say("finding the emulator")
+        context.start_emulator()
+        context.check_access()
     environment = _inference(context, progress)
     notes: list[str] = list(engine.notes)
     if mode != "none":

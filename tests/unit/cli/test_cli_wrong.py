@@ -317,3 +317,9 @@ def test_the_project_folder_is_never_written_to(sophia: Sophia) -> None:
         sophia.run(command)
     assert {file.name: file.read_bytes() for file in sophia.project.iterdir()} == before
     assert yaml.safe_load(before["Pulumi.yaml"])["name"] == "sophia-infra"
+
+
+@pytest.mark.parametrize("command", ["up", "preview", "down"])
+def test_without_an_engine_no_emulator_is_left_running(stopped: Sophia, command: str) -> None:
+    assert stopped.run(command).code == ExitCode.ENGINE
+    assert not list((stopped.home / "emulator").glob("*.json"))
