@@ -61,18 +61,21 @@ class StackContext:
     def budget_usd_per_hour(self) -> Decimal:
         return self.config.budget.limit.usd_per_hour
 
+    @property
+    def has_own_emulator(self) -> bool:
+        """Whether the stack's cloud is the emulator that `sophia` starts. LAMBDA_API_URL wins over it."""
+        return self.config.endpoint == "emulator" and not os.environ.get("LAMBDA_API_URL")
+
     def start_emulator(self) -> EmulatorEndpoint | None:
-        """The running emulator, started if need be; None for the real cloud or with LAMBDA_API_URL."""
-        if self.config.endpoint != "emulator" or os.environ.get("LAMBDA_API_URL"):
+        """The running emulator, started if need be; None for a stack that has none of its own."""
+        if not self.has_own_emulator:
             return None
         return ensure_emulator(self.home, self.config.emulator_speed)
 
     @property
     def emulator_is_stopped(self) -> bool:
         """Whether the stack's cloud is an emulator that does not run: then nothing of the stack does."""
-        if self.config.endpoint != "emulator" or os.environ.get("LAMBDA_API_URL"):
-            return False
-        return find_emulator(self.home) is None
+        return self.has_own_emulator and find_emulator(self.home) is None
 
     def cloud_variables(self) -> dict[str, str]:
         """What has to be set, beside the user's environment, so that a program reaches the stack's cloud.
@@ -80,12 +83,9 @@ class StackContext:
         Nothing of the user's is among them: the engine's environment leaves some of that out on purpose.
         """
         variables = {"SOPHIA_HOME": str(self.home.root)}
+        if self.has_own_emulator and (endpoint := find_emulator(self.home)) is not None:
+            variables["LAMBDA_API_URL"] = endpoint.url
         if self.config.endpoint == "emulator":
-            # Set by hand, it wins: an emulator started by `sophia emulator`, or by a test.
-            if not os.environ.get("LAMBDA_API_URL"):
-                endpoint = find_emulator(self.home)
-                if endpoint is not None:
-                    variables["LAMBDA_API_URL"] = endpoint.url
             variables["LAMBDA_API_KEY"] = EMULATOR_API_KEY
         return variables
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from sophia_infra.metrics_client.http_source import checked_address
@@ -82,7 +81,7 @@ def _fleet(context: StackContext) -> tuple[Callable[[], tuple[Fleet, float]], st
 
 
 def _local_gateway(context: StackContext) -> str | None:
-    if context.config.endpoint != "emulator" or os.environ.get("LAMBDA_API_URL"):
+    if not context.has_own_emulator:
         return None
     from sophia_infra.cli.local_inference import find_local_inference
 

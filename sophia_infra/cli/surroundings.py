@@ -58,8 +58,7 @@ def make_ready(
         cluster: asks for a control plane (True) or manifests (False); None keeps what was asked for before.
         remember: the answer to `cluster` holds from now on; False for a look.
     """
-    starts_emulator = context.config.endpoint == "emulator" and not os.environ.get("LAMBDA_API_URL")
-    if not starts_emulator:
+    if not context.has_own_emulator:
         context.check_access()
     phase = phase or context.prepared.phase
     mode = kubernetes_mode(context.home, context.config, phase, cluster, remember=remember)
@@ -67,7 +66,7 @@ def make_ready(
         _check_existing(context, context.config.kubernetes, progress)
     progress.say("finding the engine")
     engine = find_engine(context.home, progress=progress.on_build)
-    if starts_emulator:
+    if context.has_own_emulator:
         # After the engine: where there is none, nothing is left running.
         progress.say("finding the emulator")
         context.start_emulator()

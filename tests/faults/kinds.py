@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from sophia_infra.lambda_cloud import LambdaCloud, Unreachable
 from sophia_infra.model.clock import SystemClock, VirtualClock
+from tests.faults.trials import DISK_FAULTS
 from tests.unit.provider.simulated_engine import Doom, Killed
 
 __all__ = [
@@ -145,8 +145,8 @@ FAULTS: dict[str, Fault] = {
     "reset after": _spoiled("after", "drop"),
     "reset for long": _spoiled("after", "drop", times=FOR_LONG),
     "answer cut": _spoiled("after", "truncate"),
-    "disk full": Fault(lambda world: world.fail_disk(errno.ENOSPC), "note"),
-    "disk read-only": Fault(lambda world: world.fail_disk(errno.EROFS), "note"),
+    "disk full": Fault(lambda world: world.fail_disk(DISK_FAULTS["disk full"]), "note"),
+    "disk read-only": Fault(lambda world: world.fail_disk(DISK_FAULTS["disk read-only"]), "note"),
     "clock forward": Fault(lambda world: world.turn_clock(DAYS_S), "all"),
     "clock back": Fault(lambda world: world.turn_clock(-DAYS_S), "all"),
     "emulator restart": Fault(lambda world: world.restart_emulator()),

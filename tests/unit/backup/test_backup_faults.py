@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import sqlite3
@@ -19,11 +18,10 @@ from sophia_infra.backup.databases import DatabaseAddress, dump_sqlite
 from sophia_infra.backup.errors import DatabaseFailed, StoreUnavailable, TargetUnwritable
 from sophia_infra.backup.restoring import SetReader
 from sophia_infra.backup.verifying import verify_set
-from tests.faults.trials import TRIALS, RecordProperty
+from tests.faults.trials import DISK_FAULTS, TRIALS, RecordProperty, disk_error
 from tests.unit.backup.material import KEY, NOON, make_set, sets_in, text_part
 from tests.unit.backup.test_backup_sqlite import books, count
 
-ERRORS = {"disk full": errno.ENOSPC, "disk read-only": errno.EROFS}
 ROWS_THERE, ROWS_OF_THE_SET = 3, 7
 
 
@@ -47,7 +45,7 @@ class FailingCall:
         return lambda *arguments, **named: self(instance, *arguments, **named)
 
 
-@pytest.mark.parametrize("fault", ERRORS)
+@pytest.mark.parametrize("fault", DISK_FAULTS)
 @pytest.mark.parametrize("call", ["fsync", "open"])
 def test_a_copy_that_the_disk_does_not_take_is_no_set_and_the_ones_before_stay(
     tmp_path: Path,
@@ -60,7 +58,7 @@ def test_a_copy_that_the_disk_does_not_take_is_no_set_and_the_ones_before_stay(
     for at in range(1, 50):
         sets = sets_in(tmp_path / str(at))
         before = make_set(sets.store, at=NOON - timedelta(hours=1))
-        error = OSError(ERRORS[fault], os.strerror(ERRORS[fault]))
+        error = disk_error(fault)
         failing = FailingCall(getattr(os, call), at, error)
         with monkeypatch.context() as patched:
             patched.setattr(os, call, failing)
@@ -93,7 +91,7 @@ def reader_of(folder: Path) -> SetReader:
     return SetReader(sets, make_set(sets.store, [configuration, part]), KEY, folder)
 
 
-@pytest.mark.parametrize("fault", [*ERRORS, "kill -9"])
+@pytest.mark.parametrize("fault", [*DISK_FAULTS, "kill -9"])
 @pytest.mark.parametrize("call", ["os.fsync", "pathlib.Path.unlink", "pathlib.Path.replace"])
 def test_a_database_that_cannot_be_brought_back_whole_stays_as_it_was(
     tmp_path: Path,
@@ -108,7 +106,7 @@ def test_a_database_that_cannot_be_brought_back_whole_stays_as_it_was(
     for at in range(1, 10):
         target = tmp_path / f"{at}" / "there.sqlite"
         _with_rows_in_the_log(target)
-        error = Killed() if fault == "kill -9" else OSError(ERRORS[fault], os.strerror(ERRORS[fault]))
+        error = Killed() if fault == "kill -9" else disk_error(fault)
         owner, name = (os, "fsync") if call == "os.fsync" else (Path, call.rpartition(".")[2])
         failing = FailingCall(getattr(owner, name), at, error)
         with monkeypatch.context() as patched:
@@ -140,12 +138,12 @@ def test_a_database_that_others_write_is_not_replaced_under_them(tmp_path: Path)
     assert count(target) == ROWS_THERE + 1
 
 
-@pytest.mark.parametrize("fault", ERRORS)
+@pytest.mark.parametrize("fault", DISK_FAULTS)
 def test_files_that_the_disk_does_not_take_leave_no_folder_that_looks_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: RecordProperty, fault: str
 ) -> None:
     reader = reader_of(tmp_path)
-    error = OSError(ERRORS[fault], os.strerror(ERRORS[fault]))
+    error = disk_error(fault)
     trials = 0
     for owner, name in ((Path, "rename"), (os, "open"), (os, "mkdir")):
         target = tmp_path / f"back-{name}"

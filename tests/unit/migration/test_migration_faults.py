@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,16 +12,15 @@ import pytest
 
 from sophia_infra.migration.errors import JournalUnusable
 from sophia_infra.migration.journal import Journal
-from tests.faults.trials import TRIALS, RecordProperty
+from tests.faults.trials import DISK_FAULTS, TRIALS, RecordProperty, disk_error
 from tests.unit.migration.ground import NOW, PHASE, World, run
 
-ERRORS = {"disk full": errno.ENOSPC, "disk read-only": errno.EROFS}
 LINES = 1 + 3 * len(PHASE.steps)
 DAYS = timedelta(days=2)
 ONCE_EACH = {"a": 1, "b": 1, "c": 1}
 
 
-@pytest.mark.parametrize("fault", ERRORS)
+@pytest.mark.parametrize("fault", DISK_FAULTS)
 @pytest.mark.parametrize("call", ["write", "fsync"])
 def test_a_line_that_the_disk_does_not_take_stops_before_what_it_announces(
     tmp_path: Path,
@@ -39,7 +37,7 @@ def test_a_line_that_the_disk_does_not_take_stops_before_what_it_announces(
         def failing(*arguments: Any, at: int = at) -> int:
             nonlocal done
             if done == at:
-                raise OSError(ERRORS[fault], os.strerror(ERRORS[fault]))
+                raise disk_error(fault)
             done += 1
             return real(*arguments)
 

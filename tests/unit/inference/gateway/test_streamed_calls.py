@@ -28,6 +28,15 @@ async def turns(count: int = 20) -> None:
         await asyncio.sleep(0)
 
 
+async def a_stream_that_goes_on(site: Site) -> tuple[Connection, asyncio.Task[None]]:
+    """One event has passed, and the next never comes."""
+    site.calls.events = [chunk("one"), asyncio.Event()]
+    connection = Connection(CHAT, STREAM, site.headers())
+    task = asyncio.create_task(make_app(site.door)(connection.scope, connection.receive, connection.send))
+    await turns()
+    return connection, task
+
+
 def payloads(connection: Connection) -> list[bytes]:
     return EventReader().feed(connection.body)
 
@@ -87,10 +96,7 @@ def test_a_caller_that_goes_away_ends_the_stream_at_the_backend(tmp_path: Path) 
     site = Site(tmp_path)
 
     async def scene() -> None:
-        site.calls.events = [chunk("one"), asyncio.Event()]
-        connection = Connection(CHAT, STREAM, site.headers())
-        task = asyncio.create_task(make_app(site.door)(connection.scope, connection.receive, connection.send))
-        await turns()
+        connection, task = await a_stream_that_goes_on(site)
         connection.hang_up()
         await task
         assert not task.cancelled()
@@ -136,10 +142,7 @@ def test_the_end_of_the_process_ends_a_stream_and_is_not_swallowed(tmp_path: Pat
     site = Site(tmp_path)
 
     async def scene() -> None:
-        site.calls.events = [chunk("one"), asyncio.Event()]
-        connection = Connection(CHAT, STREAM, site.headers())
-        task = asyncio.create_task(make_app(site.door)(connection.scope, connection.receive, connection.send))
-        await turns()
+        _, task = await a_stream_that_goes_on(site)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
