@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from pathlib import Path
 from typing import Final
 
-__all__ = ["PRIVATE_UMASK", "forbid_core_dumps", "make_private_folders"]
+__all__ = ["PRIVATE_UMASK", "forbid_core_dumps", "make_private_folders", "open_private"]
 
 PRIVATE_UMASK: Final = 0o077
 """For a program that we start and whose files are ours: they belong to the owner alone."""
@@ -19,6 +20,11 @@ def forbid_core_dumps() -> None:
     """
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+
+
+def open_private(path: str, flags: int) -> int:
+    """An `opener` for `open`: a file that it makes has mode 0600, whatever the umask. Raises OSError."""
+    return os.open(path, flags, 0o600)
 
 
 def make_private_folders(folder: Path) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sophia_infra.privacy import PRIVATE_UMASK
+from sophia_infra.privacy import PRIVATE_UMASK, open_private
 
 __all__ = [
     "BackgroundUnavailable",
@@ -63,7 +63,7 @@ def start_background(
     Raises:
         BackgroundUnavailable: it ended, or was not found within 15 s.
     """
-    with open(log, "wb", opener=_private) as stream:
+    with open(log, "wb", opener=open_private) as stream:
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
@@ -85,10 +85,6 @@ def start_background(
         process.wait(_STOP_TIMEOUT_S)
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_SHOWN_LOG_LINES:]
     raise BackgroundUnavailable(f"{what} did not start. {' '.join(lines) or 'It said nothing.'}")
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def stop_background(

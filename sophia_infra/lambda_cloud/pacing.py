@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from sophia_infra.model.clock import Clock, SystemClock
+from sophia_infra.privacy import open_private
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -174,12 +175,8 @@ class Pacer:
             return
         partial = self._path.with_suffix(".partial")
         try:
-            with open(partial, "w", encoding="utf-8", opener=_open_private) as file:
+            with open(partial, "w", encoding="utf-8", opener=open_private) as file:
                 json.dump(self._granted_s, file)
             os.replace(partial, self._path)
         except OSError as error:
             _log.warning("pacing is not shared with other processes for now: %s", error)
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
